@@ -1,0 +1,1 @@
+"""(promise to be written)"""
