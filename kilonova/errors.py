@@ -6,10 +6,12 @@
     ├── Forbidden                known, but not allowed                                          403
     │   └── QuotaExceeded        allowed, but the project has no room left                       403
     ├── NotFound                 there is no such thing, or it is not this project's             404
+    ├── NotAcceptable            a version or format that is not spoken here                     406
     ├── Conflict                 the thing is not in a state that allows this                    409
     │   └── NoMoreAddresses      a subnet has no free address                                    409
     ├── Gone                     it was there, and is not any more                               410
     ├── TooLarge                 a body or file above its limit                                  413
+    ├── UnsupportedMediaType     a body of a type this operation does not take                   415
     ├── Unsupported              a true OpenStack feature that is not built yet                  501
     ├── Unavailable              a part we need does not answer; trying again may help           503
     └── BuildFailed              a step of a build could not be done; carries a reason
@@ -22,8 +24,10 @@ A message never holds a host name, a path or a secret: it is shown to the owner 
 class KilonovaError(Exception):
     """Something went wrong."""
 
-    def __init__(self, message: str | None = None) -> None:
+    def __init__(self, message: str | None = None, kind: str | None = None) -> None:
         super().__init__(message or (type(self).__doc__ or "").strip())
+        self.kind = kind
+        """The service's own name for this case where its clients read one (Neutron's ``NetworkInUse``), else None."""
 
 
 class BadRequest(KilonovaError):
@@ -46,6 +50,10 @@ class NotFound(KilonovaError):
     """The resource could not be found."""
 
 
+class NotAcceptable(KilonovaError):
+    """The requested version or format is not available."""
+
+
 class Conflict(KilonovaError):
     """The resource is not in a state that allows this."""
 
@@ -60,6 +68,10 @@ class Gone(KilonovaError):
 
 class TooLarge(KilonovaError):
     """The request is larger than this service takes."""
+
+
+class UnsupportedMediaType(KilonovaError):
+    """The content type of the request is not supported."""
 
 
 class Unsupported(KilonovaError):

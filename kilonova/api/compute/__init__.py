@@ -1,0 +1,1 @@
+"""OpenStack's compute API on the wire."""

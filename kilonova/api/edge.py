@@ -1,0 +1,109 @@
+"""From bytes to a handler and back: the middleware every request passes, in order. Decides nothing about clouds.
+
+Outermost first; each takes the call and the rest of the way, and says in its name what it adds.
+"""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from kilonova.api.call import Answer, Call, Handler
+from kilonova.api.errors import status_of
+from kilonova.api.rights import check
+from kilonova.api.service import Service
+from kilonova.errors import KilonovaError, NotAuthenticated
+
+log = logging.getLogger(__name__)
+
+Rest = Callable[[Call], Awaitable[Answer]]
+Middleware = Callable[[Call, Service, Handler, Rest], Awaitable[Answer]]
+
+
+async def name_the_request(call: Call, service: Service, handler: Handler, rest: Rest) -> Answer:
+    """The request id goes into every answer, good or bad."""
+    answer = await rest(call)
+    answer.headers["x-openstack-request-id"] = call.request_id
+    if service.name == "compute":
+        answer.headers["x-compute-request-id"] = call.request_id
+    if service.finish is not None:
+        service.finish(call, answer)
+    return answer
+
+
+async def turn_errors_into_answers(call: Call, service: Service, handler: Handler, rest: Rest) -> Answer:
+    """A domain error becomes the service's error body; anything else is our fault, logged, and told without details."""
+    try:
+        return await rest(call)
+    except KilonovaError as error:
+        status = status_of(error)
+        return error_answer(call, service, status, str(error), error.kind)
+    except Exception:
+        log.exception("request failed", extra={"action": "request_failed", "request_id": call.request_id})
+        message = f"An unexpected error prevented the server from fulfilling your request. Its id is {call.request_id}."
+        return error_answer(call, service, 500, message, None)
+
+
+async def find_the_caller(call: Call, service: Service, handler: Handler, rest: Rest) -> Answer:
+    """A token, where there is one, becomes a caller. Whether one is needed is the right table's business."""
+    token = call.headers.get("x-auth-token")
+    if token:
+        try:
+            call.caller = await call.world.tokens.caller(token)
+        except NotAuthenticated:
+            call.caller = None
+    check(call, service.rights[handler])
+    return await rest(call)
+
+
+async def agree_on_a_version(call: Call, service: Service, handler: Handler, rest: Rest) -> Answer:
+    """Microversions, where the service has them."""
+    if service.negotiate is not None:
+        service.negotiate(call)
+    return await rest(call)
+
+
+async def read_the_body(call: Call, service: Service, handler: Handler, rest: Rest) -> Answer:
+    """JSON bodies are read whole, below a limit; image data is left to its handler as a stream."""
+    if call.method in ("POST", "PUT", "PATCH", "DELETE") and not call.headers.get("content-type", "").startswith(
+        "application/octet-stream"
+    ):
+        call.body = await call.read_body()
+    return await rest(call)
+
+
+MIDDLEWARE: Sequence[Middleware] = (
+    name_the_request,
+    turn_errors_into_answers,
+    agree_on_a_version,
+    find_the_caller,
+    read_the_body,
+)
+
+
+def error_answer(call: Call, service: Service, status: int, message: str, kind: str | None) -> Answer:
+    """An error as this service's clients expect it."""
+    answer = Answer(status, service.error_body(status, message, kind, call.request_id))
+    if status == 401:
+        answer.headers["WWW-Authenticate"] = f'Keystone uri="{call.world.public_url}/identity"'
+    if status == 503:
+        answer.headers["Retry-After"] = "2"
+    return answer
+
+
+def through_the_middleware(service: Service, handler: Handler) -> Rest:
+    """The handler with everything around it, as one function."""
+    rest: Rest = handler
+    for middleware in reversed(MIDDLEWARE):
+        rest = _around(middleware, service, handler, rest)
+    return rest
+
+
+def _around(middleware: Middleware, service: Service, handler: Handler, rest: Rest) -> Rest:
+    async def layer(call: Call) -> Answer:
+        return await middleware(call, service, handler, rest)
+
+    return layer
+
+
+def now() -> float:
+    return time.time()

@@ -1,0 +1,77 @@
+"""The one table: domain error → HTTP status, and the bodies in which each service's clients expect an error."""
+
+from http import HTTPStatus
+
+from kilonova import errors
+
+STATUS: dict[type[errors.KilonovaError], int] = {
+    errors.BadRequest: 400,
+    errors.NotAuthenticated: 401,
+    errors.Forbidden: 403,
+    errors.QuotaExceeded: 403,
+    errors.NotFound: 404,
+    errors.NotAcceptable: 406,
+    errors.Conflict: 409,
+    errors.NoMoreAddresses: 409,
+    errors.Gone: 410,
+    errors.TooLarge: 413,
+    errors.UnsupportedMediaType: 415,
+    errors.Unsupported: 501,
+    errors.Unavailable: 503,
+    errors.BuildFailed: 503,
+    errors.TimedOut: 503,
+    errors.KilonovaError: 500,
+}
+
+_COMPUTE_KEYS = {
+    400: "badRequest",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "itemNotFound",
+    405: "badMethod",
+    406: "notAcceptable",
+    409: "conflictingRequest",
+    413: "overLimit",
+    415: "badMediaType",
+    429: "overLimit",
+    501: "notImplemented",
+    503: "serviceUnavailable",
+}
+
+
+def status_of(error: errors.KilonovaError) -> int:
+    """The HTTP status of a domain error; of its nearest ancestor when it has none of its own."""
+    for kind in type(error).__mro__:
+        if kind in STATUS:
+            return STATUS[kind]
+    return 500
+
+
+def phrase(status: int) -> str:
+    return HTTPStatus(status).phrase
+
+
+def compute_body(status: int, message: str, kind: str | None, request_id: str) -> object:
+    """Nova's and Cinder's: one key that names the class of error."""
+    return {kind or _COMPUTE_KEYS.get(status, "computeFault"): {"code": status, "message": message}}
+
+
+def identity_body(status: int, message: str, kind: str | None, request_id: str) -> object:
+    """Keystone's."""
+    return {"error": {"code": status, "message": message, "title": kind or phrase(status)}}
+
+
+def image_body(status: int, message: str, kind: str | None, request_id: str) -> object:
+    """Glance's, in the JSON form that clients read."""
+    return {"code": status, "title": kind or phrase(status), "message": message}
+
+
+def network_body(status: int, message: str, kind: str | None, request_id: str) -> object:
+    """Neutron's; `type` is what SDKs tell one 409 from another by."""
+    return {"NeutronError": {"type": kind or f"HTTP{phrase(status).replace(' ', '')}", "message": message, "detail": ""}}
+
+
+def placement_body(status: int, message: str, kind: str | None, request_id: str) -> object:
+    """Placement's list of errors."""
+    code = kind or "placement.undefined_code"
+    return {"errors": [{"status": status, "title": phrase(status), "detail": message, "code": code, "request_id": request_id}]}

@@ -1,0 +1,1 @@
+"""OpenStack's identity API on the wire."""

@@ -1,0 +1,1 @@
+"""OpenStack's image API on the wire."""

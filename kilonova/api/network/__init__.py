@@ -1,0 +1,1 @@
+"""OpenStack's network API on the wire."""

@@ -1,0 +1,75 @@
+"""What the handlers need from the rest of the cloud, as Protocols; `app.py` puts the real things in.
+
+`Books` is one transaction of the ledger: each service says in its own `needs.py` what it asks of its book.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from kilonova.api.compute.needs import ComputeBooks, ServerDesk
+from kilonova.api.identity.needs import IdentityBook
+from kilonova.api.image.needs import ImageBook, ImageStore
+from kilonova.api.network.needs import NetworkBook
+from kilonova.model.caller import Caller
+
+Result = TypeVar("Result")
+
+
+class Books(ComputeBooks, Protocol):
+    """One transaction: everything a service may look up or change, all of it or nothing."""
+
+    @property
+    def identity(self) -> IdentityBook: ...
+
+    @property
+    def images(self) -> ImageBook: ...
+
+    @property
+    def networks(self) -> NetworkBook: ...
+
+
+class Ledger(Protocol):
+    """The database behind a plain function: `change` runs in one transaction and may be run again when that is rolled back."""
+
+    async def read(self, question: Callable[[Books], Result]) -> Result: ...
+
+    async def write(self, change: Callable[[Books], Result]) -> Result: ...
+
+
+class Tokens(Protocol):
+    """Tokens are encrypted statements about a caller; nothing of them is stored but what was revoked."""
+
+    async def caller(self, token: str) -> Caller:
+        """Whose token this is. Raises NotAuthenticated when it is forged, expired, revoked, or its user or project is gone."""
+        ...
+
+    def issue(self, caller: Caller) -> str:
+        """A token for `caller`, good until `caller.expires_at`."""
+        ...
+
+
+class Hasher(Protocol):
+    """Password hashes, computed in a thread: one takes tens of milliseconds by design."""
+
+    async def hash(self, password: str) -> str: ...
+
+    async def matches(self, password: str, hashed: str) -> bool: ...
+
+
+@dataclass(frozen=True)
+class ApiWorld:
+    """Handed to every handler inside its Call. `public_url` has no slash at its end."""
+
+    ledger: Ledger
+    tokens: Tokens
+    passwords: Hasher
+    images: ImageStore
+    servers: ServerDesk
+    public_url: str
+    region: str
+    now: Callable[[], float]
+    """Unix time."""
+    token_lifetime_s: float = 3600.0
+
+

@@ -1,0 +1,40 @@
+"""One transaction: a connection, and the book of each noun opened on it. Holds no query itself."""
+
+from functools import cached_property
+
+from sqlalchemy import Connection
+
+from kilonova.ledger.flavors import Flavors
+from kilonova.ledger.identity import Identity
+from kilonova.ledger.images import Images
+from kilonova.ledger.keypairs import Keypairs
+from kilonova.ledger.networks import Networks
+
+
+class Transaction:
+    """What a change gets. Books are opened when first used."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.ordered = False
+        """True once an order was queued: the relay is woken after the commit."""
+
+    @cached_property
+    def identity(self) -> Identity:
+        return Identity(self.connection)
+
+    @cached_property
+    def images(self) -> Images:
+        return Images(self.connection)
+
+    @cached_property
+    def networks(self) -> Networks:
+        return Networks(self.connection)
+
+    @cached_property
+    def flavors(self) -> Flavors:
+        return Flavors(self.connection)
+
+    @cached_property
+    def keypairs(self) -> Keypairs:
+        return Keypairs(self.connection)
