@@ -1,0 +1,93 @@
+"""What the compute API asks of the ledger and of the servers' desk."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from kilonova.build.wish import Ordered, Wish
+from kilonova.model.caller import Caller
+from kilonova.model.flavor import Flavor
+from kilonova.model.host import Host, Role
+from kilonova.model.quota import ComputeQuota, ComputeUsage
+from kilonova.model.server import Action, Server, ServerFilter
+from kilonova.model.server_address import ServerAddress
+
+
+class ServerBook(Protocol):
+    """The servers. `project_id` None looks in all projects; a server of another project is NotFound."""
+
+    def get(self, server_id: str, project_id: str | None) -> Server: ...
+
+    def find(self, wanted: ServerFilter) -> Sequence[Server]:
+        """Raises BadRequest for an unknown marker or sort key."""
+        ...
+
+    def rename(self, server_id: str, *, name: str | None, description: str | None, hostname: str | None, now: float) -> None:
+        """None leaves a value as it is; an empty description clears it."""
+        ...
+
+    def set_metadata(self, server_id: str, metadata: dict[str, str], now: float) -> None: ...
+
+    def set_tags(self, server_id: str, tags: Sequence[str], now: float) -> None: ...
+
+    def actions(self, server_id: str) -> Sequence[Action]:
+        """Newest first, each with its events."""
+        ...
+
+    def addresses(self, server_ids: Sequence[str]) -> Mapping[str, Sequence[ServerAddress]]:
+        """Server id → its addresses, in the order of its NICs."""
+        ...
+
+
+class FlavorBook(Protocol):
+    def get(self, flavor_id: str, caller: Caller) -> Flavor:
+        """By id. A private flavor that the caller's project has no access to is NotFound."""
+        ...
+
+
+class HostBook(Protocol):
+    def hosts(self) -> Sequence[Host]: ...
+
+    def roles(self) -> Sequence[Role]: ...
+
+    def set_enabled(self, host_id: str, enabled: bool, reason: str | None) -> Role:
+        """Raises NotFound."""
+        ...
+
+
+class QuotaBook(Protocol):
+    def limits(self, project_id: str) -> ComputeQuota: ...
+
+    def usage(self, project_id: str) -> ComputeUsage: ...
+
+    def change(self, project_id: str, changes: Mapping[str, int]) -> ComputeQuota: ...
+
+    def forget(self, project_id: str) -> None:
+        """Back to the defaults."""
+        ...
+
+
+class ComputeBooks(Protocol):
+    @property
+    def servers(self) -> ServerBook: ...
+
+    @property
+    def hosts(self) -> HostBook: ...
+
+    @property
+    def quotas(self) -> QuotaBook: ...
+
+
+class ServerDesk(Protocol):
+    """The multi-step work: the API hands it over and answers."""
+
+    async def order(self, wish: Wish) -> Ordered:
+        """Steps 2 to 4. Raises BadRequest, Forbidden, QuotaExceeded, Conflict; then nothing was changed."""
+        ...
+
+    async def delete(self, server_id: str, caller: Caller, request_id: str) -> None:
+        """Order its end; works in every state. Raises NotFound."""
+        ...
+
+    async def console_output(self, server: Server, lines: int | None) -> str:
+        """What the guest wrote to its serial console. Raises Conflict when it has no host, Unavailable when that does not answer."""
+        ...

@@ -1,0 +1,52 @@
+"""What a client asks for, before anything is checked: the compute API's POST /servers without its wire form."""
+
+from msgspec import Struct, field
+
+from kilonova.model.caller import Caller
+
+
+class NicWish(Struct, frozen=True, kw_only=True):
+    """One NIC: a port that is there already, or a network on which one is to be made."""
+
+    network_id: str | None = None
+    port_id: str | None = None
+    fixed_ip: str | None = None
+    tag: str | None = None
+
+
+class Wish(Struct, frozen=True, kw_only=True):
+    """One POST /servers. `networks` None means the client said nothing (or ``auto``), an empty tuple means ``none``."""
+
+    caller: Caller
+    request_id: str
+    name: str
+    flavor_id: str
+    image_id: str | None
+    networks: tuple[NicWish, ...] | None = None
+    key_name: str | None = None
+    user_data: str | None = None
+    """Base64, already checked to be that."""
+    config_drive: bool = False
+    metadata: dict[str, str] = field(default_factory=dict)
+    personality: tuple[tuple[str, str], ...] = ()
+    """(path, base64 contents)"""
+    min_count: int = 1
+    max_count: int = 1
+    availability_zone: str | None = None
+    security_groups: tuple[str, ...] = ("default",)
+    description: str | None = None
+    hostname: str | None = None
+    tags: tuple[str, ...] = ()
+    admin_password: str | None = None
+    host: str | None = None
+    """Admins may name the host (microversion 2.74)."""
+    idempotency_key: str | None = None
+    traceparent: str = ""
+    arrived_at: float = 0.0
+
+
+class Ordered(Struct, frozen=True, kw_only=True):
+    """What the API answers with: the servers now exist and will be built, or are in ERROR with a reason."""
+
+    server_ids: tuple[str, ...]
+    reservation_id: str

@@ -1,0 +1,46 @@
+"""A hypervisor host as control knows it: what it can hold, what is claimed on it, whether its node is alive."""
+
+from msgspec import Struct
+
+from kilonova.model.ids import HostName, NodeName
+
+
+class Host(Struct, frozen=True, kw_only=True):
+    """One row. Memory in MiB, disk in GiB; `used` is what placed servers have claimed, not what is measured."""
+
+    id: str
+    """A UUID, as os-hypervisors and os-services show it from microversion 2.53."""
+    name: HostName
+    node: NodeName
+    hypervisor_type: str
+    hypervisor_version: int
+    host_ip: str
+    cpu_info: str
+    vcpus: int
+    ram_mb: int
+    disk_gb: int
+    vcpus_used: int
+    ram_mb_used: int
+    disk_gb_used: int
+    servers: int
+    availability_zone: str
+    enabled: bool
+    disabled_reason: str | None
+    up: bool
+    """Its node was heard of within the last minute."""
+    last_seen: float
+    created_at: float
+
+
+class Role(Struct, frozen=True, kw_only=True):
+    """A running part of the cloud, as os-services lists it."""
+
+    id: str
+    binary: str
+    """nova-compute, nova-scheduler, nova-conductor, kilonova-network: the names clients look for."""
+    host: str
+    zone: str
+    enabled: bool
+    up: bool
+    updated_at: float
+    disabled_reason: str | None = None

@@ -1,0 +1,117 @@
+"""A server as its owner sees it, its states, and what happened to it."""
+
+from msgspec import Struct, field
+
+from kilonova.model.flavor import Flavor
+from kilonova.model.ids import ServerId
+
+# Nova's words: clients compare against them.
+BUILDING, ACTIVE, STOPPED, ERROR, DELETED = "building", "active", "stopped", "error", "deleted"
+POWER_NONE, POWER_RUNNING, POWER_PAUSED, POWER_SHUTDOWN, POWER_CRASHED = 0, 1, 3, 4, 6
+
+
+class Fault(Struct, frozen=True, kw_only=True):
+    """Why a server is in ERROR: `message` is for its owner, `details` for an admin (it may name hosts)."""
+
+    code: int
+    message: str
+    created_at: float
+    details: str = ""
+
+
+class Server(Struct, frozen=True, kw_only=True):
+    """One row: times are Unix seconds (UTC), None where it has not happened."""
+
+    id: ServerId
+    project_id: str
+    user_id: str
+    name: str
+    hostname: str
+    description: str | None
+    vm_state: str
+    task_state: str | None
+    power_state: int
+    host: str | None
+    node: str | None
+    availability_zone: str | None
+    requested_zone: str | None
+    flavor: Flavor
+    """As it was when the server was made: later changes of the flavor do not touch it."""
+    image_id: str | None
+    key_name: str | None
+    config_drive: bool
+    user_data: str | None
+    metadata: dict[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    fault: Fault | None = None
+    progress: int = 0
+    locked: bool = False
+    locked_reason: str | None = None
+    reservation_id: str = ""
+    launch_index: int = 0
+    created_at: float = 0.0
+    updated_at: float | None = None
+    launched_at: float | None = None
+    terminated_at: float | None = None
+    deleted_at: float | None = None
+
+    @property
+    def status(self) -> str:
+        """What `status` shows, as Nova derives it."""
+        if self.vm_state == DELETED:
+            return "DELETED"
+        return {BUILDING: "BUILD", ACTIVE: "ACTIVE", STOPPED: "SHUTOFF", ERROR: "ERROR"}[self.vm_state]
+
+
+class ServerFilter(Struct, frozen=True, kw_only=True):
+    """What `GET /servers` asks for. None = does not matter; text filters are regular-expression searches as in Nova (`name`, `ip`)."""
+
+    project_id: str | None = None
+    """None: all projects (admins)."""
+    user_id: str | None = None
+    name: str | None = None
+    statuses: tuple[str, ...] = ()
+    vm_states: tuple[str, ...] = ()
+    host: str | None = None
+    image_id: str | None = None
+    flavor_id: str | None = None
+    ids: tuple[str, ...] = ()
+    ip: str | None = None
+    reservation_id: str | None = None
+    changed_since: float | None = None
+    changed_before: float | None = None
+    deleted: bool = False
+    availability_zone: str | None = None
+    key_name: str | None = None
+    config_drive: bool | None = None
+    tags_all: tuple[str, ...] = ()
+    tags_any: tuple[str, ...] = ()
+    sort: tuple[tuple[str, str], ...] = (("created_at", "desc"), ("id", "desc"))
+    """(key, asc|desc) pairs; keys are names of Server's fields."""
+    marker: str | None = None
+    limit: int = 1000
+
+
+class Action(Struct, frozen=True, kw_only=True):
+    """One thing that was asked of a server, as os-instance-actions shows it."""
+
+    request_id: str
+    server_id: ServerId
+    action: str
+    user_id: str
+    project_id: str
+    started_at: float
+    updated_at: float | None = None
+    message: str | None = None
+    events: tuple["ActionEvent", ...] = ()
+
+
+class ActionEvent(Struct, frozen=True, kw_only=True):
+    """One step of an action. `result` is ``Success`` or ``Error``, None while it goes on."""
+
+    event: str
+    started_at: float
+    finished_at: float | None
+    result: str | None
+    host: str | None = None
+    details: str | None = None
