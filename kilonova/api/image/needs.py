@@ -1,0 +1,100 @@
+"""What the image API asks of the ledger and of the place where image data is kept."""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from kilonova.model.image import BootImage
+from kilonova.model.images import Image, ImageQuestion, ImageStatus, Member, Viewer
+
+
+class ImageBook(Protocol):
+    """The images' records. An image that `viewer` may not see is NotFound."""
+
+    def add(self, image: Image) -> None:
+        """Raises Conflict when the id is taken."""
+        ...
+
+    def get(self, image_id: str, viewer: Viewer) -> Image: ...
+
+    def find(self, wanted: ImageQuestion) -> Sequence[Image]:
+        """Raises BadRequest for an unknown marker or sort key."""
+        ...
+
+    def replace(self, image: Image) -> None:
+        """The record with this id becomes `image`. Raises NotFound when it is gone."""
+        ...
+
+    def remove(self, image_id: str) -> None:
+        """With its members. None there is no error."""
+        ...
+
+    def in_status(self, statuses: Collection[ImageStatus]) -> Sequence[Image]:
+        """Everybody's."""
+        ...
+
+    def with_content(self) -> set[str]:
+        """Ids of all images whose bytes should be in the store."""
+        ...
+
+    def for_boot(self, image_id: str, viewer: Viewer) -> BootImage:
+        """Raises NotFound, and BadRequest when it cannot be booted, with the reason."""
+        ...
+
+    def members(self, image_id: str) -> Sequence[Member]: ...
+
+    def set_member(self, member: Member) -> None:
+        """Add it, or give it its new status."""
+        ...
+
+    def remove_member(self, image_id: str, member_id: str) -> bool:
+        """False when there was none."""
+        ...
+
+
+class Incoming(Protocol):
+    """Bytes that are being received under a name of their own. `write`, `keep` and `drop` wait for the disk: call them in a thread."""
+
+    def write(self, data: bytes) -> None:
+        """Raises Unavailable when the disk is full or fails; then `drop` is still to be called."""
+        ...
+
+    def keep(self, image_id: str) -> None:
+        """Safely on the disk from now on, as the data of this image. Raises Unavailable."""
+        ...
+
+    def drop(self) -> None:
+        """Nothing of it is left; after `keep` it does nothing."""
+        ...
+
+
+class ImageStore(Protocol):
+    """The data of all images, by image id."""
+
+    async def receive(self, upload: str) -> Incoming:
+        """Begin an upload; its bytes vanish with this process unless kept. Raises Unavailable."""
+        ...
+
+    async def path(self, image_id: str) -> Path:
+        """A file to read the whole image from. Raises NotFound."""
+        ...
+
+    async def size(self, image_id: str) -> int:
+        """In bytes. Raises NotFound."""
+        ...
+
+    def read(self, image_id: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes in pieces; the file stays readable to its end when the image is deleted meanwhile. Raises NotFound."""
+        ...
+
+    async def remove(self, image_id: str) -> None:
+        """None there is no error."""
+        ...
+
+    async def inventory(self) -> set[str]:
+        """Ids of all images that have data here."""
+        ...
+
+    async def live_uploads(self) -> set[str]:
+        """Names of the uploads that some process is receiving now; what dead ones left is removed."""
+        ...
