@@ -1,0 +1,161 @@
+"""What the identity service asks of its book in a transaction, as Protocols: a shelf per noun, and who has which role."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+from kilonova.model.identity import (
+    Assignment,
+    CatalogService,
+    Domain,
+    Endpoint,
+    Group,
+    Project,
+    Region,
+    Role,
+    User,
+)
+from kilonova.model.page import Condition, Page
+
+Record = TypeVar("Record")
+
+
+class Shelf(Protocol[Record]):
+    """All records of one noun. Rules of the noun (unique names, known parents, what goes with a removal) are kept here."""
+
+    def get(self, record_id: str) -> Record:
+        """Raises NotFound in Keystone's words."""
+        ...
+
+    def find(self, where: Sequence[Condition], page: Page) -> list[Record]:
+        """Raises BadRequest when the page's marker is not there."""
+        ...
+
+    def add(self, record: Record) -> Record:
+        """Raises Conflict when the name is taken, NotFound or BadRequest when what it refers to is not there."""
+        ...
+
+    def change(self, record_id: str, fields: Mapping[str, object]) -> Record:
+        """The record as it is now. Raises as `get` and `add` do."""
+        ...
+
+    def remove(self, record_id: str) -> None:
+        """With everything that hangs on it. Raises NotFound, or Forbidden when it must not go."""
+        ...
+
+
+class Domains(Shelf[Domain], Protocol):
+    def named(self, name: str) -> Domain | None: ...
+
+
+class Projects(Shelf[Project], Protocol):
+    def named(self, name: str, domain_id: str) -> Project | None: ...
+
+    def ancestors(self, project: Project) -> list[Project]:
+        """Parent, its parent, …; the domain is not among them."""
+        ...
+
+    def below(self, project_id: str) -> list[Project]:
+        """Every project under this one."""
+        ...
+
+
+class Users(Shelf[User], Protocol):
+    def named(self, name: str, domain_id: str) -> User | None: ...
+
+
+class Groups(Shelf[Group], Protocol):
+    def members(self, group_id: str) -> list[User]: ...
+
+    def of_user(self, user_id: str) -> list[Group]: ...
+
+    def has_member(self, group_id: str, user_id: str) -> bool: ...
+
+    def add_member(self, group_id: str, user_id: str) -> None: ...
+
+    def remove_member(self, group_id: str, user_id: str) -> None:
+        """Raises NotFound when the user is no member."""
+        ...
+
+
+class Roles(Shelf[Role], Protocol):
+    def all_of(self, role_ids: Iterable[str]) -> list[Role]:
+        """In the order of their names."""
+        ...
+
+    def implications(self) -> dict[str, set[str]]:
+        """Role id → ids of the roles it brings along directly."""
+        ...
+
+    def imply(self, role_id: str, implied_id: str) -> None: ...
+
+    def stop_implying(self, role_id: str, implied_id: str) -> None:
+        """Raises NotFound."""
+        ...
+
+
+class Assignments(Protocol):
+    """Who has which role where."""
+
+    def find(self, where: Sequence[Condition]) -> list[Assignment]: ...
+
+    def has(self, assignment: Assignment) -> bool: ...
+
+    def grant(self, assignment: Assignment) -> None:
+        """Once is enough: granted again, nothing changes."""
+        ...
+
+    def withdraw(self, assignment: Assignment) -> None:
+        """Raises NotFound."""
+        ...
+
+    def effective(self, user_id: str, target: str, target_id: str) -> list[Role]:
+        """The user's roles there: own, of groups, inherited from above, implied. In the order of their names."""
+        ...
+
+    def targets(self, user_id: str, target: str) -> list[str]:
+        """Ids of the projects (or domains) on which the user has any role."""
+        ...
+
+
+class Revocations(Protocol):
+    """Tokens that were revoked before their time."""
+
+    def add(self, audit_id: str, expires_at: float) -> None: ...
+
+    def has(self, audit_id: str) -> bool: ...
+
+    def forget_expired(self, now: float) -> None: ...
+
+
+class IdentityBook(Protocol):
+    """Everything about identity in one transaction."""
+
+    @property
+    def domains(self) -> Domains: ...
+
+    @property
+    def projects(self) -> Projects: ...
+
+    @property
+    def users(self) -> Users: ...
+
+    @property
+    def groups(self) -> Groups: ...
+
+    @property
+    def roles(self) -> Roles: ...
+
+    @property
+    def assignments(self) -> Assignments: ...
+
+    @property
+    def revocations(self) -> Revocations: ...
+
+    @property
+    def regions(self) -> Shelf[Region]: ...
+
+    @property
+    def services(self) -> Shelf[CatalogService]: ...
+
+    @property
+    def endpoints(self) -> Shelf[Endpoint]: ...
