@@ -5,6 +5,7 @@ It does not retry and does not log; what the program printed on success is retur
 
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +26,7 @@ _PACKAGE_OF: Final = {
 }
 
 
-def run(argv: list[str | Path], within: float, cwd: Path | None = None, feed: str = "") -> str:
+def run(argv: Sequence[str | Path], within: float, cwd: Path | None = None, feed: str = "") -> str:
     """Run `argv` to its end, `feed` on its standard input, and return what it printed.
 
     Raises Unavailable if the program is missing or fails (with the last line it said), TimedOut after `within` seconds.

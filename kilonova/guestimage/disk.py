@@ -74,11 +74,8 @@ def _root_file_system(tree: Path, work: Path) -> Path:
     """
     target = work / "root.ext4"
     options = "resize=536870912,lazy_itable_init=1,root_owner=0:0"
-    run(
-        ["mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-N", "8192", "-J", "size=16", "-L", "kilonova-root"]
-        + ["-E", options, "-d", tree, target, f"{_ROOT_MIB}M"],
-        within=120,
-    )
+    shape = ["-t", "ext4", "-b", "4096", "-m", "0", "-N", "8192", "-J", "size=16", "-L", "kilonova-root", "-E", options]
+    run(["mke2fs", "-q", "-F", *shape, "-d", tree, target, f"{_ROOT_MIB}M"], within=120)
     names = ["/lost+found", *(f"/{path.relative_to(tree)}" for path in tree.rglob("*"))]
     orders = "".join(f'set_inode_field "{name}" {field} 0\n' for name in names for field in ("uid", "gid"))
     run(["debugfs", "-w", "-f", "-", target], within=120, feed=orders)

@@ -14,7 +14,7 @@ from kilonova.guestimage.elf import module_bytes, needed_libraries, needed_modul
 
 SCRIPTS: Final = Path(__file__).parent / "guest"
 
-# Early: what finds the root disk, dice for the ssh key, the network so that its link is up soon. Late: power button, config drive.
+# Early: what finds the root disk, dice for the ssh key, and the network. Late: the power button and the config drive.
 _EARLY: Final = ("virtio_pci", "virtio-rng", "virtio_blk", "virtio_net")
 _LATE: Final = ("button", "evdev", "isofs", "nls_ascii", "nls_cp437", "nls_utf8", "vfat", "virtio_balloon")
 _PROGRAMS: Final = ("usr/sbin/dropbear", "usr/bin/dropbearkey", "sbin/resize2fs")
