@@ -1,6 +1,6 @@
 """Lists in pages, for every service: reads limit, marker, sort and filters from a query, and builds the links to the next page.
 
-It selects nothing itself: the Page and Conditions it returns go to the ledger. What is malformed is a BadRequest that names the parameter.
+It selects nothing: the Page and Conditions it returns go to the ledger. What is malformed is a BadRequest naming the parameter.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -71,5 +71,7 @@ def _beyond(column: Column[Any], value: Any, descending: bool) -> ColumnElement[
     if value is None:
         return false() if descending else column.is_not(None)
     if descending:
-        return or_(column < value, column.is_(None)) if column.nullable else column < value
-    return column > value
+        lower: ColumnElement[bool] = column < value
+        return or_(lower, column.is_(None)) if column.nullable else lower
+    higher: ColumnElement[bool] = column > value
+    return higher

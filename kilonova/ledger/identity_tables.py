@@ -1,0 +1,140 @@
+"""The tables of identity. A column per field of the record in `model/identity.py`, under the same name; no query."""
+
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, String, Table, Text, UniqueConstraint
+
+from kilonova.ledger.schema import Packed, metadata
+
+ID = String(64)
+NAME = String(255)
+
+domains = Table(
+    "identity_domains",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("description", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("options", Packed, nullable=False),
+    Column("extra", Packed, nullable=False),
+    Column("tokens_from", Float, nullable=False),
+)
+
+projects = Table(
+    "identity_projects",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("domain_id", ID, ForeignKey("identity_domains.id", ondelete="CASCADE"), nullable=False),
+    Column("parent_id", ID, nullable=False, index=True),
+    Column("description", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("options", Packed, nullable=False),
+    Column("extra", Packed, nullable=False),
+    Column("tokens_from", Float, nullable=False),
+    UniqueConstraint("domain_id", "name"),
+)
+
+users = Table(
+    "identity_users",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("name", NAME, nullable=False),
+    Column("domain_id", ID, ForeignKey("identity_domains.id", ondelete="CASCADE"), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("default_project_id", ID, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("options", Packed, nullable=False),
+    Column("extra", Packed, nullable=False),
+    Column("tokens_from", Float, nullable=False),
+    UniqueConstraint("domain_id", "name"),
+)
+
+groups = Table(
+    "identity_groups",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("domain_id", ID, ForeignKey("identity_domains.id", ondelete="CASCADE"), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("extra", Packed, nullable=False),
+    UniqueConstraint("domain_id", "name"),
+)
+
+members = Table(
+    "identity_group_members",
+    metadata,
+    Column("group_id", ID, ForeignKey("identity_groups.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", ID, ForeignKey("identity_users.id", ondelete="CASCADE"), primary_key=True),
+    Index(None, "user_id"),
+)
+
+roles = Table(
+    "identity_roles",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("name", NAME, nullable=False, unique=True),
+    Column("description", Text, nullable=False),
+    Column("options", Packed, nullable=False),
+    Column("extra", Packed, nullable=False),
+)
+
+implications = Table(
+    "identity_role_implications",
+    metadata,
+    Column("role_id", ID, ForeignKey("identity_roles.id", ondelete="CASCADE"), primary_key=True),
+    Column("implied_id", ID, ForeignKey("identity_roles.id", ondelete="CASCADE"), primary_key=True),
+)
+
+assignments = Table(
+    "identity_assignments",
+    metadata,
+    Column("actor", String(8), primary_key=True),
+    Column("actor_id", ID, primary_key=True),
+    Column("target", String(8), primary_key=True),
+    Column("target_id", ID, primary_key=True),
+    Column("role_id", ID, ForeignKey("identity_roles.id", ondelete="CASCADE"), primary_key=True),
+    Column("inherited", Boolean, primary_key=True),
+    Index(None, "target", "target_id"),
+)
+
+revocations = Table(
+    "identity_revocations",
+    metadata,
+    Column("audit_id", String(64), primary_key=True),
+    Column("expires_at", Float, nullable=False, index=True),
+)
+
+regions = Table(
+    "identity_regions",
+    metadata,
+    Column("id", NAME, primary_key=True),
+    Column("description", Text, nullable=False),
+    Column("parent_region_id", NAME, nullable=False),
+    Column("extra", Packed, nullable=False),
+)
+
+services = Table(
+    "identity_services",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("type", NAME, nullable=False),
+    Column("name", NAME, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("extra", Packed, nullable=False),
+)
+
+endpoints = Table(
+    "identity_endpoints",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("service_id", ID, nullable=False, index=True),
+    Column("interface", String(8), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("region_id", NAME, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("extra", Packed, nullable=False),
+)
