@@ -34,7 +34,7 @@ class ImageBook(Protocol):
         ...
 
     def with_content(self) -> set[str]:
-        """Ids of all images whose bytes should be in the store."""
+        """Ids of all images whose bytes should be in the store; others' bytes there belong to nobody."""
         ...
 
     def for_boot(self, image_id: str, viewer: Viewer) -> BootImage:
@@ -53,23 +53,28 @@ class ImageBook(Protocol):
 
 
 class Incoming(Protocol):
-    """Bytes that are being received under a name of their own. `write`, `keep` and `drop` wait for the disk: call them in a thread."""
+    """Bytes that are being received, under a name of their own. Each call waits for the disk: make it in a thread."""
 
     def write(self, data: bytes) -> None:
-        """Raises Unavailable when the disk is full or fails; then `drop` is still to be called."""
+        """Raises TooLarge when the disk is full, Unavailable when it fails."""
         ...
 
     def keep(self, image_id: str) -> None:
-        """Safely on the disk from now on, as the data of this image. Raises Unavailable."""
+        """Safely on the disk from now on, as the data of this image. Raises like `write`."""
         ...
 
-    def drop(self) -> None:
-        """Nothing of it is left; after `keep` it does nothing."""
+    def close(self) -> None:
+        """Always the last call: what was not kept is gone, and the upload is no longer a live one."""
         ...
 
 
 class ImageStore(Protocol):
     """The data of all images, by image id."""
+
+    @property
+    def largest(self) -> int:
+        """Bytes that one image may have at most."""
+        ...
 
     async def receive(self, upload: str) -> Incoming:
         """Begin an upload; its bytes vanish with this process unless kept. Raises Unavailable."""
