@@ -38,6 +38,8 @@ class Wish(Struct, frozen=True, kw_only=True):
     hostname: str | None = None
     tags: tuple[str, ...] = ()
     admin_password: str | None = None
+    access_ipv4: str = ""
+    access_ipv6: str = ""
     host: str | None = None
     """Admins may name the host (microversion 2.74)."""
     idempotency_key: str | None = None

@@ -49,6 +49,11 @@ class Server(Struct, frozen=True, kw_only=True):
     locked_reason: str | None = None
     reservation_id: str = ""
     launch_index: int = 0
+    access_ipv4: str = ""
+    access_ipv6: str = ""
+    """What the owner says the server is reached by; shown, and otherwise without effect."""
+    security_groups: tuple[str, ...] = ("default",)
+    """Names, as asked for when it was made."""
     created_at: float = 0.0
     updated_at: float | None = None
     launched_at: float | None = None

@@ -6,7 +6,9 @@ from typing import Protocol
 from kilonova.build.wish import Ordered, Wish
 from kilonova.model.caller import Caller
 from kilonova.model.flavor import Flavor
+from kilonova.model.flavor_filter import FlavorFilter
 from kilonova.model.host import Host, Role
+from kilonova.model.keypair import Keypair
 from kilonova.model.quota import ComputeQuota, ComputeUsage
 from kilonova.model.server import Action, Server, ServerFilter
 from kilonova.model.server_address import ServerAddress
@@ -23,6 +25,10 @@ class ServerBook(Protocol):
 
     def rename(self, server_id: str, *, name: str | None, description: str | None, hostname: str | None, now: float) -> None:
         """None leaves a value as it is; an empty description clears it."""
+        ...
+
+    def set_access(self, server_id: str, *, ipv4: str | None, ipv6: str | None, now: float) -> None:
+        """What the server is reached by, as its owner says. None leaves a value as it is; an empty one clears it."""
         ...
 
     def set_metadata(self, server_id: str, metadata: dict[str, str], now: float) -> None: ...
@@ -42,6 +48,52 @@ class FlavorBook(Protocol):
     def get(self, flavor_id: str, caller: Caller) -> Flavor:
         """By id. A private flavor that the caller's project has no access to is NotFound."""
         ...
+
+    def find(self, wanted: FlavorFilter) -> Sequence[Flavor]:
+        """Raises BadRequest for an unknown marker."""
+        ...
+
+    def create(self, flavor: Flavor, now: float) -> Flavor:
+        """Raises Conflict when the id or the name is taken."""
+        ...
+
+    def describe(self, flavor_id: str, description: str | None) -> None: ...
+
+    def set_extra_specs(self, flavor_id: str, extra_specs: Mapping[str, str]) -> None:
+        """All of them at once."""
+        ...
+
+    def delete(self, flavor_id: str) -> None: ...
+
+    def projects(self, flavor_id: str) -> Sequence[str]:
+        """Those with access to a private flavor."""
+        ...
+
+    def give_access(self, flavor_id: str, project_id: str) -> None:
+        """Raises Conflict when the project has it already."""
+        ...
+
+    def take_access(self, flavor_id: str, project_id: str) -> None:
+        """Raises NotFound when the project has none."""
+        ...
+
+
+class KeypairBook(Protocol):
+    """Each raises NotFound for a key pair that the user does not have."""
+
+    def get(self, user_id: str, name: str) -> Keypair: ...
+
+    def find(self, user_id: str, marker: str | None = None, limit: int = 1000) -> Sequence[Keypair]:
+        """By name. Raises BadRequest for an unknown marker."""
+        ...
+
+    def count(self, user_id: str) -> int: ...
+
+    def create(self, new: Keypair) -> Keypair:
+        """`new.id` is ignored. Raises Conflict when the user has one of that name."""
+        ...
+
+    def delete(self, user_id: str, name: str) -> None: ...
 
 
 class HostBook(Protocol):
@@ -69,6 +121,12 @@ class QuotaBook(Protocol):
 class ComputeBooks(Protocol):
     @property
     def servers(self) -> ServerBook: ...
+
+    @property
+    def flavors(self) -> FlavorBook: ...
+
+    @property
+    def keypairs(self) -> KeypairBook: ...
 
     @property
     def hosts(self) -> HostBook: ...
