@@ -1,0 +1,75 @@
+"""The way out of a network: a pair of links into the outside, and the outside's one table that masquerades it.
+
+The outside is this machine itself or a named network namespace. What it had before (IPv4 forwarding) is written down and
+put back at the end. It makes no way *in*: the outside cannot begin a conversation with a guest here.
+"""
+
+import ipaddress
+from pathlib import Path
+
+from kilonova.drivers.network import links, namespaces, nft, rules
+from kilonova.drivers.network.store import NetworkPlace
+from kilonova.errors import BuildFailed
+
+HOST = "host"
+"""The uplink's name for this machine itself."""
+
+
+class Outside:
+    """What networks leave through. `uplink` is None (no way out), ``host``, or a namespace; `transfer` has a /30 for each."""
+
+    def __init__(self, uplink: str | None, cloud: str, transfer: str, folder: Path) -> None:
+        self._uplink, self._where = uplink, None if uplink == HOST else uplink
+        self._table, self._prefix = f"kilonova_{cloud}", link_prefix(cloud)
+        self._transfer = ipaddress.IPv4Network(transfer)
+        self._was_off = folder / "forwarding-was-off"
+        self._open = False
+
+    def join(self, place: NetworkPlace) -> None:
+        """Give this network its way out, if there is one at all; the table comes with the first. Raises OSError, BuildFailed."""
+        if self._uplink is None:
+            return
+        if not self._open:
+            namespaces.inside(self._where, self._prepare)
+            self._open = True
+        first = int(self._transfer.network_address) + 4 * place.index
+        if first + 3 > int(self._transfer.broadcast_address):
+            raise BuildFailed("There is no room for another network with a way out.")
+        links.join_outside(self._where, place.namespace, ipaddress.IPv4Network((first, 30)), place.namespace)
+
+    def part(self, name: str) -> None:
+        """Take away the link of the network whose namespace has this name; none there is no error."""
+        if self._is_there():
+            namespaces.inside(self._where, lambda: links.remove_link(name))
+
+    def strays(self, owned: set[str]) -> set[str]:
+        """Links that lead to networks nobody owns."""
+        if not self._is_there():
+            return set()
+        return namespaces.inside(self._where, lambda: links.link_names(self._prefix)) - owned
+
+    def close(self) -> None:
+        """Take the table away and put forwarding back as it was."""
+        if self._is_there():
+            namespaces.inside(self._where, self._restore)
+        self._open = False
+
+    def _is_there(self) -> bool:
+        return self._uplink is not None and (self._where is None or namespaces.exists(self._where))
+
+    def _prepare(self) -> None:
+        if not links.forwarding():
+            self._was_off.touch()
+            links.forwarding(turn_on=True)
+        nft.apply(rules.outside_rules(self._table, str(self._transfer), self._prefix))
+
+    def _restore(self) -> None:
+        nft.apply(rules.no_outside_rules(self._table))
+        if self._was_off.exists():
+            links.forwarding(turn_on=False)
+            self._was_off.unlink()
+
+
+def link_prefix(cloud: str) -> str:
+    """What the names of this cloud's namespaces and outside links begin with."""
+    return f"kn{cloud}-"

@@ -1,0 +1,35 @@
+"""Ports by name only: no link is made, no address answered. For fleets in one process."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from kilonova.drivers.simulation import Faults, Memory, NoFaults
+from kilonova.model.ids import ServerId
+from kilonova.model.port import Port, Wire
+
+
+class SimulatedNetwork:
+    """A simulated network node. `state` keeps who has ports over a restart; `faults` makes it fail."""
+
+    def __init__(self, state: Path | None = None, faults: Faults | None = None) -> None:
+        self._memory = Memory(state)
+        self._faults = faults or NoFaults()
+
+    async def wire(self, server_id: ServerId, ports: tuple[Port, ...], documents: Mapping[str, bytes]) -> tuple[Wire, ...]:
+        """A wire per port, of kind ``simulated``; metadata is said to answer."""
+        self._faults.before("network.wire", server_id)
+        if server_id not in self._memory.words:
+            self._memory.put(server_id, str(len(ports)))
+        return tuple(
+            Wire(port_id=port.id, mac=port.mac, mtu=port.mtu, kind="simulated", addresses=port.addresses, metadata=True)
+            for port in ports
+        )
+
+    async def unwire(self, server_id: ServerId) -> None:
+        """Forget them; none there is no error."""
+        self._faults.before("network.unwire", server_id)
+        self._memory.drop(server_id)
+
+    async def inventory(self) -> set[ServerId]:
+        """The servers that have ports here."""
+        return set(self._memory.words)
