@@ -34,7 +34,7 @@ class Package(msgspec.Struct, frozen=True):
 def resolve() -> list[Package]:
     """What apt would take today, sorted by name. Raises Unavailable where apt or its lists are missing."""
     names = sorted(_wanted(_dependencies()))
-    shown = run(["apt-cache", "show", "--no-all-versions", *names], within=60)
+    shown = _ask_apt("show", "--no-all-versions", *names)
     found = [_package(stanza) for stanza in shown.strip().split("\n\n")]
     missing = set(names) - {package.name for package in found}
     if missing:
@@ -57,7 +57,7 @@ def unpack(packages: Sequence[Package], cache: Path, into: Path, progress: Calla
 
 def _dependencies() -> dict[str, list[str]]:
     """For each package that can be reached from ours: what it depends on, by apt's lists."""
-    said = run(["apt-cache", "depends", "--recurse", *(f"--no-{kind}" for kind in _SKIPPED), _KERNEL, *_PROGRAMS], within=60)
+    said = _ask_apt("depends", "--recurse", *(f"--no-{kind}" for kind in _SKIPPED), _KERNEL, *_PROGRAMS)
     needs: dict[str, list[str]] = {}
     for line in said.splitlines():
         if not line.startswith((" ", "|")):
@@ -82,6 +82,13 @@ def _wanted(needs: dict[str, list[str]]) -> set[str]:
             wanted.add(name)
             queue += [other for other in needs.get(name, ()) if _LIBRARY.fullmatch(other)]
     return wanted
+
+
+def _ask_apt(*words: str) -> str:
+    try:
+        return run(["apt-cache", *words], within=60)
+    except Unavailable as reason:
+        raise Unavailable(f"apt cannot tell which packages to take ({reason}): run apt-get update first") from None
 
 
 def _package(stanza: str) -> Package:
