@@ -1,7 +1,8 @@
 """Who may do what on the bus: an authority that signs NATS credentials, each as narrow as its holder's work.
 
 The authority is three keys (operator, account, system account) in one file that only its owner can read. NATS checks the
-signatures itself; nothing here is asked when a node connects, so a credential is good until it expires. It does not deliver credentials.
+signatures itself; nothing here is asked when a node connects, so a credential is good until it expires.
+It does not deliver credentials.
 """
 
 import base64
@@ -52,7 +53,8 @@ class Authority:
     def open(cls, path: Path) -> "Authority":
         """The authority kept at `path`, made on the first call (mode 0600). Blocks for a moment; two callers get the same one."""
         if not path.exists():
-            seeds = Seeds(_new_seed(nkeys.PREFIX_BYTE_OPERATOR), _new_seed(nkeys.PREFIX_BYTE_ACCOUNT), _new_seed(nkeys.PREFIX_BYTE_ACCOUNT))
+            account = nkeys.PREFIX_BYTE_ACCOUNT
+            seeds = Seeds(_new_seed(nkeys.PREFIX_BYTE_OPERATOR), _new_seed(account), _new_seed(account))
             path.parent.mkdir(parents=True, exist_ok=True)
             _write_once(path, msgspec.json.encode(seeds))
         return cls(msgspec.json.decode(path.read_bytes(), type=Seeds))
@@ -81,7 +83,9 @@ class Authority:
         return self._mint(subjects.CONTROL, {"pub": {"allow": [">"]}, "sub": {"allow": [">"]}}, expires_in)
 
     def mint_node(self, node: NodeName, hosts: Sequence[HostName], role: Role, expires_in: timedelta) -> str:
-        """A credential with which `node` can serve its own queues, report as itself, and nothing else. The text of a ``.creds`` file."""
+        """A credential with which `node` can serve its own queues, report as itself, and nothing else. ``.creds`` text."""
+        if node == subjects.CONTROL:
+            raise ValueError("this name belongs to control")
         return self._mint(node, node_permissions(node, hosts, role), expires_in)
 
     def _mint(self, name: str, permissions: dict[str, Any], expires_in: timedelta | None) -> str:
@@ -102,12 +106,11 @@ def node_permissions(node: NodeName, hosts: Sequence[HostName], role: Role) -> d
     if role == "network":
         queues = [subjects.deliver_subject("network", node)]
         readers = [subjects.consumer("network", node)]
-        wanted_from_others = [f"{subjects.inbox('*')}.answer.>"]
+        wanted_from_others = [subjects.ANSWERS]
     return {
         "pub": {
             "allow": [
                 *(f"$JS.ACK.{subjects.ORDERS}.{reader}.>" for reader in readers),
-                *(f"$JS.ACK.*.*.{subjects.ORDERS}.{reader}.>" for reader in readers),
                 subjects.report_subject(node),
                 f"live.{subjects.token(node)}.>",
                 *wanted_from_others,

@@ -7,14 +7,13 @@ import asyncio
 import importlib.metadata
 import socket
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
-import nats
 import nats.errors
 from msgspec import Struct
-from nats.aio.client import RawCredentials
+from nats.aio.client import Client, RawCredentials
 
 from kilonova.bus.credentials import Authority
 from kilonova.errors import Unavailable
@@ -113,19 +112,33 @@ def packaged_binary() -> Path:
 
 async def wait_ready(url: str, creds_text: str, timeout_s: float) -> None:
     """Return when the broker takes this credential and its JetStream answers. Raises Unavailable after `timeout_s`."""
-    until = time.monotonic() + timeout_s
-    while True:
-        try:
-            client = await nats.connect(url, user_credentials=RawCredentials(creds_text), allow_reconnect=False, error_cb=_quiet)
-            try:
-                await client.request("$JS.API.INFO", timeout=max(0.05, until - time.monotonic()))
-                return
-            finally:
-                await client.close()
-        except (OSError, nats.errors.Error, TimeoutError):
-            if time.monotonic() >= until:
-                raise Unavailable("The message broker did not start in time.") from None
-            await asyncio.sleep(0.01)
+    try:
+        async with asyncio.timeout(timeout_s):
+            while True:
+                if await _answers(url, creds_text):
+                    return
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise Unavailable("The message broker did not start in time.") from None
+
+
+async def _answers(url: str, creds_text: str) -> bool:
+    where = urlsplit(url)
+    try:
+        # nats-py pauses for long after a refused connection, so try the bare port first.
+        _, writer = await asyncio.open_connection(where.hostname, where.port)
+    except OSError:
+        return False
+    writer.close()
+    client = Client()
+    try:
+        await client.connect(url, user_credentials=RawCredentials(creds_text), allow_reconnect=False, error_cb=_quiet)
+        await client.request("$JS.API.INFO", timeout=1)
+    except (OSError, nats.errors.Error):
+        return False
+    finally:
+        await client.close()
+    return True
 
 
 async def _quiet(error: Exception) -> None:

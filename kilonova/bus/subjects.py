@@ -21,6 +21,9 @@ NEWS = "NEWS"
 CONTROL = "control"
 """The queue group of all control processes, and the first name of each of them."""
 
+ANSWERS = "_INBOX.*.answer.>"
+"""Where network nodes answer those who put something into their queue."""
+
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
 

@@ -1,0 +1,118 @@
+"""Control's part of the broker: the streams that keep queues and news, and one reader for each queue.
+
+It remembers what it was asked to make, so that all of it can be made again when the broker comes back without its data.
+It publishes nothing.
+"""
+
+import asyncio
+import logging
+
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+
+from kilonova.bus import subjects
+from kilonova.bus.subjects import QueueKind
+from kilonova.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+ACK_WAIT_S = 30
+"""An order whose node falls silent is delivered again after this long; while a handler works the node says so every 10 s."""
+UNFINISHED_AT_ONCE = 256
+
+_STREAMS = (
+    StreamConfig(
+        name=subjects.ORDERS,
+        subjects=["queue.compute.*", "queue.network.*"],
+        retention=RetentionPolicy.WORK_QUEUE,
+        storage=StorageType.FILE,
+        # An order older than this is past its deadline, and the ledger has ended it.
+        max_age=2 * 24 * 3600,
+        max_consumers=100_000,
+        duplicate_window=120,
+        discard=DiscardPolicy.NEW,
+        allow_direct=False,
+    ),
+    StreamConfig(
+        name=subjects.NEWS,
+        subjects=["news.>"],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        max_age=7 * 24 * 3600,
+        max_bytes=1024**3,
+        duplicate_window=120,
+        discard=DiscardPolicy.OLD,
+        allow_direct=False,
+    ),
+)
+
+
+class Streams:
+    """Makes streams and queues on one connection."""
+
+    def __init__(self, client: Client) -> None:
+        self._broker = client.jetstream(timeout=10)
+        self._wanted = False
+        self._queues: set[tuple[QueueKind, str]] = set()
+
+    @property
+    def kept_here(self) -> bool:
+        """Whether this connection is one that makes streams at all."""
+        return self._wanted
+
+    async def ensure_streams(self) -> None:
+        """Make both streams, or bring them to the present form. Raises Unavailable."""
+        self._wanted = True
+        for config in _STREAMS:
+            try:
+                await self._broker.add_stream(config)
+            except nats.js.errors.BadRequestError:  # there is one, made by an older version
+                await self._update(config)
+            except (nats.errors.Error, OSError) as error:
+                raise _unavailable(error) from error
+
+    async def ensure_queue(self, kind: QueueKind, name: str) -> None:
+        """Make the reader of one queue. Raises Unavailable."""
+        self._queues.add((kind, name))
+        config = ConsumerConfig(
+            durable_name=subjects.consumer(kind, name),
+            filter_subject=subjects.queue_subject(subjects.queue(kind, name)),
+            deliver_subject=subjects.deliver_subject(kind, name),
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=ACK_WAIT_S,
+            max_ack_pending=UNFINISHED_AT_ONCE,
+            max_deliver=-1,
+        )
+        try:
+            await self._broker.add_consumer(subjects.ORDERS, config)
+        except (nats.errors.Error, OSError) as error:
+            raise _unavailable(error) from error
+
+    async def redeliver(self, kind: QueueKind, name: str) -> None:
+        """A new reader starts with everything that is unfinished. Raises Unavailable."""
+        try:
+            await self._broker.delete_consumer(subjects.ORDERS, subjects.consumer(kind, name))
+        except nats.js.errors.NotFoundError:
+            pass
+        except (nats.errors.Error, OSError) as error:
+            raise _unavailable(error) from error
+        await self.ensure_queue(kind, name)
+
+    async def restore(self) -> None:
+        """Make all again that was ever asked for; quick when it is all there. Raises Unavailable."""
+        if self._wanted:
+            await self.ensure_streams()
+            await asyncio.gather(*(self.ensure_queue(kind, name) for kind, name in self._queues))
+
+    async def _update(self, config: StreamConfig) -> None:
+        try:
+            await self._broker.update_stream(config)
+        except (nats.errors.Error, OSError) as error:
+            raise _unavailable(error) from error
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    log.warning("the broker refused to make a queue: %s", error)
+    return Unavailable("The message broker is not ready.")
