@@ -1,11 +1,14 @@
 """An image and its life: who sees it, what state it is in, what was found in its bytes. Stores and serves nothing."""
 
-from collections.abc import Collection
 from enum import Enum
+from typing import Literal
 
 from msgspec import Struct, field
 
+from kilonova.errors import BadRequest
 from kilonova.model.ids import ImageId
+from kilonova.model.image import BootImage
+from kilonova.model.page import EVERYTHING, Condition, Page
 
 
 class ImageStatus(Enum):
@@ -111,41 +114,61 @@ def visible(image: Image, viewer: Viewer, is_member: bool) -> bool:
     return image.visibility is Visibility.SHARED and is_member
 
 
-class Moment(Struct, frozen=True, kw_only=True):
-    """A bound on a time: `comparison` is one of gt, gte, lt, lte, eq, neq."""
+BOOTABLE = ("qcow2", "raw", "iso")
+"""Formats that QEMU is given here. Others are kept and served."""
 
-    comparison: str
-    at: float
+
+def boot_image(image: Image) -> BootImage:
+    """What a build needs of this image. Raises BadRequest when it cannot be booted, with the reason for its owner."""
+    content = image.content
+    if image.status is not ImageStatus.ACTIVE or content is None:
+        raise BadRequest(f"Image {image.id} is not active.")
+    declared = image.disk_format or ""
+    if image.container_format != "bare" or declared not in BOOTABLE:
+        wanted = "the disk format qcow2, raw or iso and the container format bare"
+        raise BadRequest(
+            f"Image {image.id} cannot be booted: it needs {wanted}, and has {declared} and {image.container_format}."
+        )
+    if content.format != declared:
+        raise BadRequest(f"Image {image.id} is unacceptable: declared {declared} but the content is {content.format}.")
+    if content.unbootable:
+        raise BadRequest(f"Image {image.id} cannot be booted: {content.unbootable}.")
+    return BootImage(
+        id=image.id,
+        name=image.name or "",
+        disk_format=content.format,
+        size=content.size,
+        sha256=content.sha256,
+        virtual_size=content.virtual_size,
+        min_disk_gb=image.min_disk,
+        min_ram_mb=image.min_ram,
+        properties=image.properties,
+    )
+
+
+class Moment(Struct, frozen=True, kw_only=True):
+    """A bound on ``created_at`` or ``updated_at``, as exact as a second."""
+
+    field: str
+    comparison: Literal["gt", "gte", "lt", "lte", "eq", "neq"]
+    at: int
+    """Unix seconds."""
 
 
 class ImageQuestion(Struct, frozen=True, kw_only=True):
-    """Which images, in which order. A None or an empty collection does not narrow."""
+    """Which images are wanted, and which part of that list."""
 
     viewer: Viewer
-    ids: Collection[str] | None = None
-    names: Collection[str] | None = None
-    statuses: Collection[str] | None = None
-    disk_formats: Collection[str] | None = None
-    container_formats: Collection[str] | None = None
+    page: Page = EVERYTHING
+    where: tuple[Condition, ...] = ()
+    """On the fields of `Image`, and on size, md5 and sha512 of its content."""
     visibility: str | None = None
-    """``all`` adds community images to what is seen."""
+    """A `Visibility`, or ``all``; None is everything but the community's."""
     member_status: str = "accepted"
-    """``pending``, ``accepted``, ``rejected`` or ``all``: which images shared by others are seen."""
-    owner: str | None = None
+    """A `MemberStatus`, or ``all``: which of the images that others share are seen."""
     size_min: int | None = None
     size_max: int | None = None
     tags: tuple[str, ...] = ()
     """An image must have all of these."""
-    os_hidden: bool = False
-    protected: bool | None = None
-    checksum: str | None = None
-    os_hash_value: str | None = None
-    numbers: dict[str, int] = field(default_factory=dict)
-    """Exact values of ``min_disk`` and ``min_ram``."""
     properties: dict[str, str] = field(default_factory=dict)
-    created: tuple[Moment, ...] = ()
-    updated: tuple[Moment, ...] = ()
-    sort: tuple[tuple[str, str], ...] = ()
-    """(key, ``asc`` or ``desc``), most important first; the book ends it with created_at and id."""
-    marker: str | None = None
-    limit: int = 25
+    moments: tuple[Moment, ...] = ()

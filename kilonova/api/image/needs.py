@@ -25,8 +25,8 @@ class ImageBook(Protocol):
         """The record with this id becomes `image`. Raises NotFound when it is gone."""
         ...
 
-    def remove(self, image_id: str) -> None:
-        """With its members. None there is no error."""
+    def remove(self, image_id: str, now: float) -> None:
+        """With its members; its id is not given out again. None there is no error."""
         ...
 
     def in_status(self, statuses: Collection[ImageStatus]) -> Sequence[Image]:

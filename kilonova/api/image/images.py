@@ -1,0 +1,178 @@
+"""Images: create, list, show, update, delete; their tags; deactivate and reactivate. Handles records, not data."""
+
+from typing import Any
+
+import msgspec
+
+from kilonova.api.call import Answer, Call
+from kilonova.api.image.access import check_owner, image_id_of, viewer_of
+from kilonova.api.image.discovery import IMPORT_METHODS, STORE
+from kilonova.api.image.filters import read_question
+from kilonova.api.image.patch import patched, read_patch
+from kilonova.api.image.properties import checked_id, checked_tag, with_property, with_tags
+from kilonova.api.image.views import image_view, images_view
+from kilonova.api.world import Books
+from kilonova.errors import BadRequest, Conflict, Forbidden, NotFound
+from kilonova.model.ids import ImageId, new_uuid
+from kilonova.model.images import Image, ImageStatus
+
+
+async def create_image(call: Call) -> Answer:
+    """POST /v2/images"""
+    body = call.json(dict[str, Any])
+    viewer, now = viewer_of(call), call.world.now()
+    image_id = checked_id(body.pop("id")) if "id" in body else new_uuid()
+    image = Image(id=ImageId(image_id), owner=viewer.project_id, created_at=now, updated_at=now)
+    for name, value in body.items():
+        image = with_property(image, name, value, viewer)
+
+    def add(books: Books) -> None:
+        books.images.add(image)
+
+    await call.world.ledger.write(add)
+    headers = {
+        "Location": f"{call.world.public_url}/image/v2/images/{image.id}",
+        "OpenStack-image-import-methods": ",".join(IMPORT_METHODS),
+        "OpenStack-image-store-ids": STORE,
+    }
+    return Answer(201, image_view(image), headers)
+
+
+async def list_images(call: Call) -> Answer:
+    """GET /v2/images"""
+    question = read_question(call)
+    found = await call.world.ledger.read(lambda books: books.images.find(question))
+    return Answer(200, images_view(call, found, question.page.limit))
+
+
+async def show_image(call: Call) -> Answer:
+    """GET /v2/images/{image_id}"""
+    image_id, viewer = image_id_of(call), viewer_of(call)
+    return Answer(200, image_view(await call.world.ledger.read(lambda books: books.images.get(image_id, viewer))))
+
+
+async def update_image(call: Call) -> Answer:
+    """PATCH /v2/images/{image_id}"""
+    changes = read_patch(call)
+    image_id, viewer, now = image_id_of(call), viewer_of(call), call.world.now()
+
+    def change(books: Books) -> Image:
+        image = books.images.get(image_id, viewer)
+        check_owner(image, viewer)
+        image = msgspec.structs.replace(patched(image, changes, viewer), updated_at=now)
+        books.images.replace(image)
+        return image
+
+    return Answer(200, image_view(await call.world.ledger.write(change)))
+
+
+async def delete_image(call: Call) -> Answer:
+    """DELETE /v2/images/{image_id}: the record first, so that bytes without a record are the worst a crash can leave."""
+    image_id, viewer, now = image_id_of(call), viewer_of(call), call.world.now()
+
+    def forget(books: Books) -> None:
+        image = books.images.get(image_id, viewer)
+        check_owner(image, viewer)
+        if image.protected:
+            raise Forbidden(f"Image {image_id} is protected and cannot be deleted.")
+        books.images.remove(image_id, now)
+
+    await call.world.ledger.write(forget)
+    await call.world.images.remove(image_id)
+    return Answer(204)
+
+
+async def add_tag(call: Call) -> Answer:
+    """PUT /v2/images/{image_id}/tags/{tag}"""
+    tag = checked_tag(call.path["tag"])
+    image_id, viewer, now = image_id_of(call), viewer_of(call), call.world.now()
+
+    def change(books: Books) -> None:
+        image = books.images.get(image_id, viewer)
+        check_owner(image, viewer)
+        books.images.replace(msgspec.structs.replace(with_tags(image, (*image.tags, tag)), updated_at=now))
+
+    await call.world.ledger.write(change)
+    return Answer(204)
+
+
+async def remove_tag(call: Call) -> Answer:
+    """DELETE /v2/images/{image_id}/tags/{tag}"""
+    tag = call.path["tag"]
+    image_id, viewer, now = image_id_of(call), viewer_of(call), call.world.now()
+
+    def change(books: Books) -> None:
+        image = books.images.get(image_id, viewer)
+        check_owner(image, viewer)
+        if tag not in image.tags:
+            raise NotFound(f"Image {image_id} has no such tag.")
+        left = tuple(kept for kept in image.tags if kept != tag)
+        books.images.replace(msgspec.structs.replace(image, tags=left, updated_at=now))
+
+    await call.world.ledger.write(change)
+    return Answer(204)
+
+
+async def deactivate(call: Call) -> Answer:
+    """POST /v2/images/{image_id}/actions/deactivate"""
+    return await _switch(call, ImageStatus.DEACTIVATED)
+
+
+async def reactivate(call: Call) -> Answer:
+    """POST /v2/images/{image_id}/actions/reactivate"""
+    return await _switch(call, ImageStatus.ACTIVE)
+
+
+async def _switch(call: Call, status: ImageStatus) -> Answer:
+    image_id, viewer, now = image_id_of(call), viewer_of(call), call.world.now()
+
+    def change(books: Books) -> None:
+        image = books.images.get(image_id, viewer)
+        if image.status not in (ImageStatus.ACTIVE, ImageStatus.DEACTIVATED):
+            raise Forbidden(f"Not allowed to {_VERBS[status]} image in status '{image.status.value}'")
+        books.images.replace(msgspec.structs.replace(image, status=status, updated_at=now))
+
+    await call.world.ledger.write(change)
+    return Answer(204)
+
+
+_VERBS = {ImageStatus.ACTIVE: "reactivate", ImageStatus.DEACTIVATED: "deactivate"}
+
+
+class _Method(msgspec.Struct):
+    name: str
+
+
+class _Import(msgspec.Struct):
+    """``{"method": {"name": "glance-direct"}}``; stores are named in vain, there is one."""
+
+    method: _Method
+    stores: list[str] | None = None
+
+
+async def import_image(call: Call) -> Answer:
+    """POST /v2/images/{image_id}/import: the staged bytes, checked when they came in, become the image's."""
+    wanted = call.json(_Import)
+    if wanted.method.name not in IMPORT_METHODS:
+        raise BadRequest(f"Unknown import method name '{wanted.method.name[:64]}'.")
+    if any(store != STORE for store in wanted.stores or ()):
+        raise Conflict(f"One of the stores is not known; there is '{STORE}'.")
+    image_id, viewer, now = image_id_of(call), viewer_of(call), call.world.now()
+
+    def change(books: Books) -> None:
+        image = books.images.get(image_id, viewer)
+        check_owner(image, viewer)
+        if image.container_format is None or image.disk_format is None:
+            raise BadRequest("Properties container_format and disk_format must be set prior to import.")
+        if image.status is not ImageStatus.UPLOADING or image.content is None:
+            raise Conflict(f"Image needs to be staged before 'glance-direct' method can be used; it is {image.status.value}.")
+        books.images.replace(msgspec.structs.replace(image, status=ImageStatus.ACTIVE, updated_at=now))
+
+    await call.world.ledger.write(change)
+    return Answer(202)
+
+
+async def list_tasks(call: Call) -> Answer:
+    """GET /v2/images/{image_id}/tasks: an import here is done when it is answered, so there are none."""
+    await show_image(call)
+    return Answer(200, {"tasks": []})

@@ -1,0 +1,128 @@
+"""The images' records and who they are shared with. Holds no image data, and does not decide who may change what."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from kilonova.errors import BadRequest, Conflict, NotFound
+from kilonova.ledger.image_search import image_query
+from kilonova.ledger.image_tables import image_members, image_of, image_properties, image_tags, images, member_of, row_of
+from kilonova.ledger.paging import select_page
+from kilonova.model.image import BootImage
+from kilonova.model.images import Image, ImageQuestion, ImageStatus, Member, Viewer, boot_image, visible
+
+_BY_ID = select(images).where(images.c.id == bindparam("image_id"), images.c.deleted_at.is_(None))
+_IS_MEMBER = select(image_members.c.image_id).where(
+    image_members.c.image_id == bindparam("image_id"), image_members.c.member_id == bindparam("member_id")
+)
+
+
+class Images:
+    """The book of images in one transaction; see `kilonova.api.image.needs.ImageBook`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, image: Image) -> None:
+        """Raises Conflict when the id is, or was, another image's."""
+        taken = self._connection.execute(select(images.c.id).where(images.c.id == image.id)).first()
+        if taken is not None:
+            raise Conflict(f"Image ID {image.id} already exists!")
+        self._connection.execute(insert(images), row_of(image))
+        self._write_lists(image)
+
+    def get(self, image_id: str, viewer: Viewer) -> Image:
+        """Raises NotFound, also when `viewer` may not see it."""
+        row = self._connection.execute(_BY_ID, {"image_id": image_id}).one_or_none()
+        if row is not None:
+            image = self._whole([row])[0]
+            if visible(image, viewer, self._is_member(image_id, viewer.project_id)):
+                return image
+        raise NotFound(f"No image found with ID {image_id}")
+
+    def find(self, wanted: ImageQuestion) -> Sequence[Image]:
+        """Raises BadRequest when the marker is not there, or not to be seen."""
+        if wanted.page.marker is not None:
+            try:
+                self.get(wanted.page.marker, wanted.viewer)
+            except NotFound as missing:
+                raise BadRequest(str(missing)) from None
+        return self._whole(select_page(self._connection, images, wanted.where, wanted.page, image_query(wanted)))
+
+    def replace(self, image: Image) -> None:
+        """The record with this id becomes `image`. Raises NotFound when it is gone."""
+        changed = self._connection.execute(
+            update(images).where(images.c.id == image.id, images.c.deleted_at.is_(None)).values(row_of(image))
+        )
+        if changed.rowcount == 0:
+            raise NotFound(f"No image found with ID {image.id}")
+        for table in (image_tags, image_properties):
+            self._connection.execute(delete(table).where(table.c.image_id == image.id))
+        self._write_lists(image)
+
+    def remove(self, image_id: str, now: float) -> None:
+        """With its members, tags and properties. None there is no error."""
+        self._connection.execute(
+            update(images)
+            .where(images.c.id == image_id, images.c.deleted_at.is_(None))
+            .values(deleted_at=now, status="deleted", upload=None)
+        )
+        for table in (image_members, image_tags, image_properties):
+            self._connection.execute(delete(table).where(table.c.image_id == image_id))
+
+    def in_status(self, statuses: Collection[ImageStatus]) -> Sequence[Image]:
+        """Everybody's."""
+        wanted = [status.value for status in statuses]
+        query = select(images).where(images.c.deleted_at.is_(None), images.c.status.in_(wanted))
+        return self._whole(self._connection.execute(query).all())
+
+    def with_content(self) -> set[str]:
+        """Ids of all images whose bytes should be in the store."""
+        query = select(images.c.id).where(images.c.deleted_at.is_(None), images.c.found_format.is_not(None))
+        return set(self._connection.execute(query).scalars())
+
+    def for_boot(self, image_id: str, viewer: Viewer) -> BootImage:
+        """What a build's order carries. Raises NotFound, and BadRequest when it cannot be booted, with the reason."""
+        return boot_image(self.get(image_id, viewer))
+
+    def members(self, image_id: str) -> Sequence[Member]:
+        """In the order in which they were added."""
+        query = select(image_members).where(image_members.c.image_id == image_id)
+        rows = self._connection.execute(query.order_by(image_members.c.created_at, image_members.c.member_id))
+        return [member_of(row) for row in rows]
+
+    def set_member(self, member: Member) -> None:
+        """Add it, or give it its new status."""
+        values = {"status": member.status.value, "updated_at": member.updated_at}
+        key = {"image_id": member.image_id, "member_id": member.member_id}
+        changed = self._connection.execute(update(image_members).filter_by(**key).values(values))
+        if changed.rowcount == 0:
+            self._connection.execute(insert(image_members), {**key, **values, "created_at": member.created_at})
+
+    def remove_member(self, image_id: str, member_id: str) -> bool:
+        """False when there was none."""
+        gone = self._connection.execute(delete(image_members).filter_by(image_id=image_id, member_id=member_id))
+        return gone.rowcount > 0
+
+    def _is_member(self, image_id: str, project_id: str) -> bool:
+        return self._connection.execute(_IS_MEMBER, {"image_id": image_id, "member_id": project_id}).first() is not None
+
+    def _write_lists(self, image: Image) -> None:
+        if image.tags:
+            self._connection.execute(insert(image_tags), [{"image_id": image.id, "tag": tag} for tag in sorted(set(image.tags))])
+        if image.properties:
+            rows = [{"image_id": image.id, "name": name, "value": value} for name, value in image.properties.items()]
+            self._connection.execute(insert(image_properties), rows)
+
+    def _whole(self, rows: Sequence[Any]) -> list[Image]:
+        """Each row with its tags and properties: two queries, however many rows."""
+        tags: dict[str, list[str]] = {row.id: [] for row in rows}
+        properties: dict[str, dict[str, str]] = {row.id: {} for row in rows}
+        if rows:
+            for image_id, tag in self._connection.execute(select(image_tags).where(image_tags.c.image_id.in_(tags))):
+                tags[image_id].append(tag)
+            found = self._connection.execute(select(image_properties).where(image_properties.c.image_id.in_(tags)))
+            for image_id, name, value in found:
+                properties[image_id][name] = value
+        return [image_of(row, tags[row.id], properties[row.id]) for row in rows]
