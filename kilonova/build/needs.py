@@ -1,12 +1,16 @@
 """What the steps need from the world, as a few small Protocols. The real things stand in drivers, bus and ledger."""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+from msgspec import Struct
 
 from kilonova.build.record import Placed, Wired
+from kilonova.build.report import BuildProgress, Report
 from kilonova.model.guest import Disk, Guest, HostFacts, PowerState
-from kilonova.model.ids import ServerId
+from kilonova.model.ids import HostName, NodeName, ServerId
 from kilonova.model.port import Port, Wire
+from kilonova.model.span import Span
 
 Progress = Callable[[str, float], None]
 """Called with a sentence and a share of 0..1 while something long goes on."""
@@ -78,3 +82,41 @@ class Network(Protocol):
     async def inventory(self) -> set[ServerId]:
         """The servers that have a port here."""
         ...
+
+
+Told = TypeVar("Told")
+
+
+class ComputeWorld(Protocol):
+    """What the steps on a compute node act on. A node serves one host; a simulated one serves many."""
+
+    def disks(self, host: HostName) -> Disks: ...
+
+    def hypervisor(self, host: HostName) -> Hypervisor: ...
+
+    async def ask_network(self, node: NodeName, message: Struct, answer: type[Told]) -> Told:
+        """Into the network node's queue, and wait. Raises Unavailable when the time is over."""
+        ...
+
+    def tell(self, progress: BuildProgress) -> None:
+        """A hint for control: it goes with the next message there, or not at all."""
+        ...
+
+    def keep(self, report: Report) -> None:
+        """A last word: on the node's disk until control confirms it."""
+        ...
+
+    def live(self, server_id: ServerId, what: str, share: float) -> None:
+        """For whoever watches this moment."""
+        ...
+
+    def note(self, server_id: ServerId, span: Span) -> None:
+        """A hop that somebody else timed, for the trace."""
+        ...
+
+
+class NetworkWorld(Protocol):
+    """What the network node's side of step 7 acts on."""
+
+    @property
+    def network(self) -> Network: ...

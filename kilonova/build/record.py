@@ -49,6 +49,7 @@ class Placed(Requested, frozen=True, kw_only=True):
 
     host: HostName
     node: NodeName
+    zone: str = "nova"
     network_node: NodeName
     attempt: int
     """1 for the first host, 2 for the second, …; an order of an older attempt is ignored everywhere."""
@@ -56,6 +57,8 @@ class Placed(Requested, frozen=True, kw_only=True):
     """Unix time after which this build must be ACTIVE or ERROR."""
     ordered_at: float
     ports: tuple[Port, ...] = ()
+    tried: tuple[str, ...] = ()
+    """Hosts on which an earlier attempt failed."""
     image_ticket: str = ""
     """Lets this host fetch exactly this image from control until the deadline."""
 

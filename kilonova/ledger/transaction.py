@@ -4,11 +4,16 @@ from functools import cached_property
 
 from sqlalchemy import Connection
 
+from kilonova.ledger.actions import Actions
 from kilonova.ledger.flavors import Flavors
+from kilonova.ledger.hosts import Hosts
 from kilonova.ledger.identity import Identity
 from kilonova.ledger.images import Images
 from kilonova.ledger.keypairs import Keypairs
 from kilonova.ledger.networks import Networks
+from kilonova.ledger.orders import Orders
+from kilonova.ledger.quotas import Quotas
+from kilonova.ledger.servers import Servers
 
 
 class Transaction:
@@ -18,6 +23,26 @@ class Transaction:
         self.connection = connection
         self.ordered = False
         """True once an order was queued: the relay is woken after the commit."""
+
+    @cached_property
+    def servers(self) -> Servers:
+        return Servers(self.connection)
+
+    @cached_property
+    def hosts(self) -> Hosts:
+        return Hosts(self.connection)
+
+    @cached_property
+    def quotas(self) -> Quotas:
+        return Quotas(self.connection)
+
+    @cached_property
+    def orders(self) -> Orders:
+        return Orders(self.connection, self._note_order)
+
+    @cached_property
+    def actions(self) -> Actions:
+        return Actions(self.connection)
 
     @cached_property
     def identity(self) -> Identity:
@@ -38,3 +63,6 @@ class Transaction:
     @cached_property
     def keypairs(self) -> Keypairs:
         return Keypairs(self.connection)
+
+    def _note_order(self) -> None:
+        self.ordered = True

@@ -1,0 +1,192 @@
+"""What steps 2 to 4 and 9 ask of the ledger, inside one transaction. The real books stand in `ledger/`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from kilonova.build.record import Placed, Requested
+from kilonova.model.caller import Caller
+from kilonova.model.flavor import Flavor
+from kilonova.model.guest import HostFacts
+from kilonova.model.host import Host
+from kilonova.model.ids import NodeName
+from kilonova.model.image import BootImage
+from kilonova.model.keypair import Keypair
+from kilonova.model.port import Port
+from kilonova.model.quota import ComputeQuota, ComputeUsage
+from kilonova.model.server import Fault, Server
+from kilonova.model.span import Span
+
+
+class Flavors(Protocol):
+    def get(self, flavor_id: str, caller: Caller) -> Flavor: ...
+
+
+class Images(Protocol):
+    def for_boot(self, image_id: str, caller: Caller) -> BootImage:
+        """Raises NotFound, or BadRequest when it cannot be booted."""
+        ...
+
+
+class Keypairs(Protocol):
+    def get(self, user_id: str, name: str) -> Keypair: ...
+
+
+class Quotas(Protocol):
+    def limits(self, project_id: str) -> ComputeQuota: ...
+
+    def usage(self, project_id: str) -> ComputeUsage: ...
+
+
+class Hosts(Protocol):
+    def snapshot(self, now: float) -> Sequence[Host]:
+        """Every host with what is claimed on it, as this transaction sees it."""
+        ...
+
+    def claim(self, host: str, server_id: str, flavor: Flavor) -> None: ...
+
+    def free(self, server_id: str) -> None:
+        """Give back what the server claimed; nothing claimed is no error."""
+        ...
+
+    def has_claim(self, server_id: str) -> bool: ...
+
+    def is_up(self, host: str, now: float) -> bool: ...
+
+    def heard_of(self, node: str, role: str, now: float) -> None: ...
+
+    def measured(self, node: str, facts: HostFacts, now: float) -> None: ...
+
+    def network_node(self, now: float) -> NodeName | None:
+        """A network node that was heard of lately."""
+        ...
+
+
+class Networks(Protocol):
+    def networks_for_auto(self, project_id: str) -> Sequence[tuple[str, str]]: ...
+
+    def make_server_port(  # noqa: PLR0913 - one port, all of it by name
+        self,
+        *,
+        project_id: str,
+        server_id: str,
+        network_id: str,
+        fixed_ip: str | None,
+        host: str,
+        security_groups: Sequence[str],
+        now: float,
+    ) -> Port: ...
+
+    def bind_server_port(self, *, port_id: str, project_id: str | None, server_id: str, host: str, now: float) -> Port: ...
+
+    def release_server_ports(self, server_id: str) -> None: ...
+
+    def set_server_ports_status(self, server_id: str, status: str, now: float) -> None: ...
+
+
+class Servers(Protocol):
+    def by_idempotency_key(self, project_id: str, key: str) -> Sequence[str]: ...
+
+    def insert(self, request: Requested, extra: Mapping[str, Any], fault: Fault | None) -> None:
+        """A new row: BUILD, or ERROR with a fault."""
+        ...
+
+    def place(self, placed: Placed) -> None:
+        """Where it is being built now, and until when."""
+        ...
+
+    def of_attempt(self, server_id: str, attempt: int) -> Server | None:
+        """The server if this attempt is its current one and it is not deleted, else None."""
+        ...
+
+    def set_task(self, server_id: str, task_state: str | None, now: float) -> None: ...
+
+    def runs(self, server_id: str, now: float) -> None: ...
+
+    def fails(self, server_id: str, fault: Fault) -> None: ...
+
+    def gone(self, server_id: str, now: float) -> None: ...
+
+    def whatever(self, server_id: str) -> Server | None:
+        """The server, also when it is deleted; None when there never was one."""
+        ...
+
+    def on_host(self, host: str) -> Sequence[Server]:
+        """Every server, not deleted, that was placed on this host."""
+        ...
+
+    def power_is(self, server_id: str, vm_state: str, power_state: int, now: float) -> None: ...
+
+    def deleting(self, server_id: str, now: float) -> None: ...
+
+    def is_deleting(self, server_id: str) -> bool: ...
+
+    def attempt(self, server_id: str) -> int:
+        """Its newest attempt, 0 when it never had a host."""
+        ...
+
+
+class Orders(Protocol):
+    """What lies, or will lie, in the nodes' queues; and the news."""
+
+    def queue_build(self, placed: Placed, traceparent: str) -> None: ...
+
+    def queue_removal(self, server: Server, attempt: int, node: str, reason: str) -> None:
+        """The node is to take away whatever it has of this server, in whatever state."""
+        ...
+
+    def answered(self, server_id: str, attempt: int) -> None:
+        """The node has given its last word on this build: the order is done with."""
+        ...
+
+    def removed(self, server_id: str, attempt: int) -> None:
+        """The node has taken everything away: the removal is done with."""
+        ...
+
+    def placed(self, server_id: str) -> Placed | None:
+        """The build order that is under way."""
+        ...
+
+    def announce(self, event: str, server_id: str, payload: Mapping[str, Any]) -> None: ...
+
+
+class Actions(Protocol):
+    """One row for each thing asked of a server: what os-instance-actions and `kilonova trace` show."""
+
+    def begin(self, request: Requested, action: str, spans: Sequence[Span], traceparent: str) -> None: ...
+
+    def begin_plain(self, server: Server, action: str, request_id: str, user_id: str, now: float) -> None: ...
+
+    def carried(self, server_id: str, attempt: int, spans: Sequence[Span]) -> None: ...
+
+    def end(self, server_id: str, message: str | None, now: float) -> None: ...
+
+
+class Books(Protocol):
+    """One transaction."""
+
+    @property
+    def flavors(self) -> Flavors: ...
+
+    @property
+    def images(self) -> Images: ...
+
+    @property
+    def keypairs(self) -> Keypairs: ...
+
+    @property
+    def quotas(self) -> Quotas: ...
+
+    @property
+    def hosts(self) -> Hosts: ...
+
+    @property
+    def networks(self) -> Networks: ...
+
+    @property
+    def servers(self) -> Servers: ...
+
+    @property
+    def orders(self) -> Orders: ...
+
+    @property
+    def actions(self) -> Actions: ...

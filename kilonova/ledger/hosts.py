@@ -1,0 +1,232 @@
+"""Hosts, what is claimed on them, and the nodes that serve them. Does not choose: that is the scheduler's."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    select,
+    update,
+)
+
+from kilonova.errors import NotFound
+from kilonova.ledger.schema import metadata
+from kilonova.model.flavor import Flavor
+from kilonova.model.guest import HostFacts
+from kilonova.model.host import Host, Role
+from kilonova.model.ids import HostName, NodeName, new_uuid
+
+SILENT_AFTER_S = 60.0
+"""A node that was not heard of for so long counts as down."""
+
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("id", Text, nullable=False, unique=True),
+    Column("last_seen", Float, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+hosts = Table(
+    "hosts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("service_id", Text, nullable=False, unique=True),
+    Column("node", Text, ForeignKey("nodes.name"), nullable=False, index=True),
+    Column("hypervisor_type", Text, nullable=False),
+    Column("hypervisor_version", Integer, nullable=False),
+    Column("host_ip", Text, nullable=False),
+    Column("cpu_info", Text, nullable=False),
+    Column("vcpus", Integer, nullable=False),
+    Column("ram_mb", Integer, nullable=False),
+    Column("disk_gb", Integer, nullable=False),
+    Column("vcpus_used", Integer, nullable=False, default=0),
+    Column("ram_mb_used", Integer, nullable=False, default=0),
+    Column("disk_gb_used", Integer, nullable=False, default=0),
+    Column("servers", Integer, nullable=False, default=0),
+    Column("availability_zone", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False, default=True),
+    Column("disabled_reason", Text),
+    Column("created_at", Float, nullable=False),
+)
+
+claims = Table(
+    "claims",
+    metadata,
+    Column("server_id", Text, primary_key=True),
+    Column("host", Text, ForeignKey("hosts.name"), nullable=False),
+    Column("vcpus", Integer, nullable=False),
+    Column("ram_mb", Integer, nullable=False),
+    Column("disk_gb", Integer, nullable=False),
+    Index("ix_claims_host", "host"),
+)
+
+_SNAPSHOT = select(hosts, nodes.c.last_seen).join(nodes, nodes.c.name == hosts.c.node).order_by(hosts.c.name)
+_USE = (
+    update(hosts)
+    .where(hosts.c.name == bindparam("on_host"))
+    .values(
+        vcpus_used=hosts.c.vcpus_used + bindparam("v"),
+        ram_mb_used=hosts.c.ram_mb_used + bindparam("r"),
+        disk_gb_used=hosts.c.disk_gb_used + bindparam("d"),
+        servers=hosts.c.servers + bindparam("n"),
+    )
+)
+_CLAIM = claims.insert()
+_CLAIM_OF = select(claims).where(claims.c.server_id == bindparam("sid"))
+_FREE = delete(claims).where(claims.c.server_id == bindparam("sid"))
+_NETWORK_NODES = select(nodes.c.name, nodes.c.last_seen).where(nodes.c.role == "network").order_by(nodes.c.name)
+
+
+class Hosts:
+    """One transaction's view of them."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    def snapshot(self, now: float) -> Sequence[Host]:
+        return [_host(row, now) for row in self._db.execute(_SNAPSHOT)]
+
+    def hosts(self) -> Sequence[Host]:
+        return self.snapshot(time.time())
+
+    def claim(self, host: str, server_id: str, flavor: Flavor) -> None:
+        room = {"vcpus": flavor.vcpus, "ram_mb": flavor.ram_mb, "disk_gb": flavor.disk_gb + flavor.ephemeral_gb}
+        self._db.execute(_CLAIM, {"server_id": server_id, "host": host, **room})
+        self._db.execute(_USE, {"on_host": host, "v": room["vcpus"], "r": room["ram_mb"], "d": room["disk_gb"], "n": 1})
+
+    def free(self, server_id: str) -> None:
+        row = self._db.execute(_CLAIM_OF, {"sid": server_id}).one_or_none()
+        if row is None:
+            return
+        self._db.execute(_FREE, {"sid": server_id})
+        self._db.execute(_USE, {"on_host": row.host, "v": -row.vcpus, "r": -row.ram_mb, "d": -row.disk_gb, "n": -1})
+
+    def has_claim(self, server_id: str) -> bool:
+        return self._db.execute(_CLAIM_OF, {"sid": server_id}).one_or_none() is not None
+
+    def claims(self) -> dict[str, str]:
+        """Server id → host, for the audit."""
+        return {row.server_id: row.host for row in self._db.execute(select(claims.c.server_id, claims.c.host))}
+
+    def is_up(self, host: str, now: float) -> bool:
+        query = select(nodes.c.last_seen).join(hosts, hosts.c.node == nodes.c.name).where(hosts.c.name == host)
+        seen = self._db.execute(query).scalar_one_or_none()
+        return seen is not None and now - seen < SILENT_AFTER_S
+
+    def network_node(self, now: float) -> NodeName | None:
+        for row in self._db.execute(_NETWORK_NODES):
+            if now - row.last_seen < SILENT_AFTER_S:
+                return NodeName(row.name)
+        return None
+
+    # What nodes tell.
+
+    def heard_of(self, node: str, role: str, now: float) -> None:
+        """A node said hello, or anything else."""
+        changed = self._db.execute(update(nodes).where(nodes.c.name == node).values(last_seen=now, role=role))
+        if changed.rowcount == 0:
+            self._db.execute(nodes.insert().values(name=node, role=role, id=new_uuid(), last_seen=now, created_at=now))
+
+    def node_of(self, host: str) -> str | None:
+        return self._db.execute(select(hosts.c.node).where(hosts.c.name == host)).scalar_one_or_none()
+
+    def of_node(self, node: str) -> Sequence[str]:
+        return self._db.execute(select(hosts.c.name).where(hosts.c.node == node)).scalars().all()
+
+    def nodes(self) -> Sequence[tuple[str, str]]:
+        """(name, role) of every node there ever was."""
+        return [(row.name, row.role) for row in self._db.execute(select(nodes.c.name, nodes.c.role))]
+
+    def measured(self, node: str, facts: HostFacts, now: float) -> None:
+        """What a host can hold; a new host is enabled."""
+        values: dict[str, Any] = {
+            "node": node,
+            "hypervisor_type": facts.hypervisor_type,
+            "hypervisor_version": facts.hypervisor_version,
+            "host_ip": facts.host_ip,
+            "cpu_info": facts.cpu_info,
+            "vcpus": facts.vcpus,
+            "ram_mb": facts.ram_mb,
+            "disk_gb": facts.disk_gb,
+            "availability_zone": facts.availability_zone,
+        }
+        if self._db.execute(update(hosts).where(hosts.c.name == facts.host).values(values)).rowcount == 0:
+            ids = {"id": new_uuid(), "service_id": new_uuid()}
+            self._db.execute(hosts.insert().values(name=facts.host, created_at=now, **ids, **values))
+
+    # What os-services shows.
+
+    def roles(self) -> Sequence[Role]:
+        """One line a host (nova-compute), one a network node, and control itself."""
+        now = time.time()
+        lines = [_role(row, "nova-compute", row.name, now) for row in self._db.execute(_compute_roles())]
+        for row in self._db.execute(select(nodes).where(nodes.c.role.in_(("control", "network")))):
+            up = now - row.last_seen < SILENT_AFTER_S
+            binary = "nova-scheduler" if row.role == "control" else "kilonova-network"
+            line = Role(id=row.id, binary=binary, host=row.name, zone="internal", enabled=True, up=up, updated_at=row.last_seen)
+            lines.append(line)
+        return lines
+
+    def set_enabled(self, service_id: str, enabled: bool, reason: str | None) -> Role:
+        changes = {"enabled": enabled, "disabled_reason": None if enabled else reason}
+        if self._db.execute(update(hosts).where(hosts.c.service_id == service_id).values(changes)).rowcount == 0:
+            raise NotFound(f"Service {service_id} could not be found.")
+        row = self._db.execute(_compute_roles().where(hosts.c.service_id == service_id)).one()
+        return _role(row, "nova-compute", row.name, time.time())
+
+
+def _compute_roles() -> Any:
+    return select(hosts, nodes.c.last_seen).join(nodes, nodes.c.name == hosts.c.node).order_by(hosts.c.name)
+
+
+def _host(row: Any, now: float) -> Host:
+    return Host(
+        id=row.id,
+        name=HostName(row.name),
+        node=NodeName(row.node),
+        hypervisor_type=row.hypervisor_type,
+        hypervisor_version=row.hypervisor_version,
+        host_ip=row.host_ip,
+        cpu_info=row.cpu_info,
+        vcpus=row.vcpus,
+        ram_mb=row.ram_mb,
+        disk_gb=row.disk_gb,
+        vcpus_used=row.vcpus_used,
+        ram_mb_used=row.ram_mb_used,
+        disk_gb_used=row.disk_gb_used,
+        servers=row.servers,
+        availability_zone=row.availability_zone,
+        enabled=row.enabled,
+        disabled_reason=row.disabled_reason,
+        up=now - row.last_seen < SILENT_AFTER_S,
+        last_seen=row.last_seen,
+        created_at=row.created_at,
+    )
+
+
+def _role(row: Any, binary: str, host: str, now: float) -> Role:
+    return Role(
+        id=row.service_id,
+        binary=binary,
+        host=host,
+        zone=row.availability_zone,
+        enabled=row.enabled,
+        up=now - row.last_seen < SILENT_AFTER_S,
+        updated_at=row.last_seen,
+        disabled_reason=row.disabled_reason,
+    )

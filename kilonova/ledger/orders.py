@@ -1,0 +1,154 @@
+"""The outbox: orders for nodes' queues, and news. Written in the same transaction as what they are about.
+
+An order's row stays until its node has given its last word; `published_at` empty means that the relay has to (re)send it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Column, Connection, Float, Index, Integer, LargeBinary, Table, Text, bindparam, delete, select, update
+
+from kilonova.build.record import Placed
+from kilonova.ledger.schema import Packed, metadata
+from kilonova.lifecycle.remove import Removal
+from kilonova.model.ids import HostName, NodeName, ServerId
+from kilonova.model.server import Server
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("server_id", Text, nullable=False, index=True),
+    Column("attempt", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("traceparent", Text, nullable=False),
+    Column("deadline", Float),
+    Column("published_at", Float),
+    Column("sent", Integer, nullable=False, default=0),
+    Index("ix_orders_unsent", "published_at"),
+    Index("ix_orders_deadline", "deadline"),
+)
+
+news = Table(
+    "news",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("event", Text, nullable=False),
+    Column("server_id", Text, nullable=False),
+    Column("payload", Packed, nullable=False),
+)
+
+_INSERT = orders.insert()
+_NEWS = news.insert()
+_ANSWERED = delete(orders).where(orders.c.id == bindparam("order_id"))
+_BUILD_OF = select(orders.c.body).where(orders.c.server_id == bindparam("sid"), orders.c.kind == "build")
+_UNSENT = select(orders).where(orders.c.published_at.is_(None)).limit(bindparam("most"))
+_SENT = update(orders).where(orders.c.id == bindparam("order_id")).values(published_at=bindparam("at"), sent=orders.c.sent + 1)
+_OLD_NEWS = select(news).order_by(news.c.id).limit(bindparam("most"))
+
+
+class Orders:
+    """One transaction's view of them; `ordered` is called when something was written that the relay must send."""
+
+    def __init__(self, connection: Connection, ordered: Callable[[], None]) -> None:
+        self._db, self._ordered = connection, ordered
+
+    def queue_build(self, placed: Placed, traceparent: str) -> None:
+        self._queue(placed.server_id, placed.attempt, "build", placed.host, placed, traceparent, placed.deadline)
+
+    def queue_removal(self, server: Server, attempt: int, node: str, reason: str) -> None:
+        placed_body = self._db.execute(_BUILD_OF, {"sid": server.id}).scalars().first()
+        has_ports = placed_body is None or bool(msgspec.msgpack.decode(placed_body, type=Placed).ports)
+        removal = Removal(
+            server_id=ServerId(server.id),
+            host=HostName(server.host or ""),
+            node=NodeName(node),
+            network_node=self._network_node() if has_ports else NodeName(""),
+            attempt=attempt,
+            reason=reason,
+        )
+        self.removed(server.id, attempt)
+        self._queue(server.id, attempt, "remove", removal.host, removal, "", None)
+
+    def answered(self, server_id: str, attempt: int) -> None:
+        self._db.execute(_ANSWERED, {"order_id": _id(server_id, attempt, "build")})
+
+    def removed(self, server_id: str, attempt: int) -> None:
+        self._db.execute(_ANSWERED, {"order_id": _id(server_id, attempt, "remove")})
+
+    def placed(self, server_id: str) -> Placed | None:
+        body = self._db.execute(_BUILD_OF, {"sid": server_id}).scalars().first()
+        return None if body is None else msgspec.msgpack.decode(body, type=Placed)
+
+    def announce(self, event: str, server_id: str, payload: Mapping[str, Any]) -> None:
+        self._db.execute(_NEWS, {"event": event, "server_id": server_id, "payload": dict(payload)})
+        self._ordered()
+
+    # What the relay and the sweeper ask.
+
+    def unsent(self, most: int) -> Sequence[Any]:
+        """Rows of `orders` that are to be published."""
+        return self._db.execute(_UNSENT, {"most": most}).all()
+
+    def unsent_news(self, most: int) -> Sequence[Any]:
+        return self._db.execute(_OLD_NEWS, {"most": most}).all()
+
+    def sent(self, order_ids: Sequence[str], last_news: int | None, now: float) -> None:
+        """The broker has them."""
+        if order_ids:
+            self._db.execute(_SENT, [{"order_id": order_id, "at": now} for order_id in order_ids])
+        if last_news is not None:
+            self._db.execute(delete(news).where(news.c.id <= last_news))
+
+    def send_again(self, published_before: float) -> int:
+        """Orders that were published long ago and are still without an answer go out once more; the number of them."""
+        overdue = update(orders).where(orders.c.published_at < published_before).values(published_at=None)
+        count = self._db.execute(overdue).rowcount
+        if count:
+            self._ordered()
+        return count
+
+    def silent_since(self, published_before: float) -> bool:
+        """Whether there are such orders."""
+        query = select(orders.c.id).where(orders.c.published_at < published_before).limit(1)
+        return self._db.execute(query).first() is not None
+
+    def overdue(self, now: float) -> Sequence[Placed]:
+        rows = self._db.execute(select(orders.c.body).where(orders.c.kind == "build", orders.c.deadline < now)).scalars()
+        return [msgspec.msgpack.decode(body, type=Placed) for body in rows]
+
+    def open_servers(self) -> set[str]:
+        """Servers that an order is under way for."""
+        return set(self._db.execute(select(orders.c.server_id)).scalars())
+
+    def _queue(  # noqa: PLR0913 - one row
+        self, server_id: str, attempt: int, kind: str, host: str, body: Any, traceparent: str, deadline: float | None
+    ) -> None:
+        self._db.execute(
+            _INSERT,
+            {
+                "id": _id(server_id, attempt, kind),
+                "server_id": server_id,
+                "attempt": attempt,
+                "kind": kind,
+                "host": host,
+                "body": msgspec.msgpack.encode(body),
+                "traceparent": traceparent,
+                "deadline": deadline,
+                "sent": 0,
+            },
+        )
+        self._ordered()
+
+    def _network_node(self) -> NodeName:
+        from kilonova.ledger.hosts import nodes
+
+        name = self._db.execute(select(nodes.c.name).where(nodes.c.role == "network").order_by(nodes.c.name)).scalars().first()
+        return NodeName(name or "")
+
+
+def _id(server_id: str, attempt: int, kind: str) -> str:
+    return f"{server_id}/{attempt}/{kind}"

@@ -1,0 +1,252 @@
+"""Servers in the ledger: a row each, kept (marked deleted) after their end so that their history can be told."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Boolean, Column, Connection, Float, Index, Integer, Table, Text, bindparam, select, update
+
+from kilonova.build.record import Placed, Requested
+from kilonova.errors import NotFound
+from kilonova.ledger.actions import Actions
+from kilonova.ledger.networks import Networks
+from kilonova.ledger.schema import Packed, metadata
+from kilonova.ledger.server_search import find
+from kilonova.model import server as states
+from kilonova.model.flavor import Flavor
+from kilonova.model.ids import ServerId
+from kilonova.model.server import Action, Fault, Server, ServerFilter
+from kilonova.model.server_address import ServerAddress
+
+servers = Table(
+    "servers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("project_id", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("hostname", Text, nullable=False),
+    Column("description", Text),
+    Column("vm_state", Text, nullable=False),
+    Column("task_state", Text),
+    Column("power_state", Integer, nullable=False, default=0),
+    Column("host", Text),
+    Column("node", Text),
+    Column("attempt", Integer, nullable=False, default=0),
+    Column("zone", Text),
+    Column("requested_zone", Text),
+    Column("flavor_id", Text, nullable=False),
+    Column("flavor", Packed, nullable=False),
+    Column("vcpus", Integer, nullable=False),
+    Column("ram_mb", Integer, nullable=False),
+    Column("image_id", Text),
+    Column("key_name", Text),
+    Column("config_drive", Boolean, nullable=False),
+    Column("user_data", Text),
+    Column("metadata", Packed, nullable=False),
+    Column("tags", Packed, nullable=False),
+    Column("fault", Packed),
+    Column("locked", Boolean, nullable=False, default=False),
+    Column("locked_reason", Text),
+    Column("reservation_id", Text, nullable=False),
+    Column("launch_index", Integer, nullable=False),
+    Column("idempotency_key", Text),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float),
+    Column("launched_at", Float),
+    Column("terminated_at", Float),
+    Column("deleted_at", Float),
+    # Quotas are counted with this one, and it alone: (project, alive) → how many, how large.
+    Index("ix_servers_quota", "project_id", "deleted_at", "vcpus", "ram_mb"),
+    Index("ix_servers_listing", "project_id", "deleted_at", "created_at", "id"),
+    Index("ix_servers_host", "host", "deleted_at"),
+    Index("ix_servers_idempotency", "project_id", "idempotency_key"),
+)
+
+_BY_ID = select(servers).where(servers.c.id == bindparam("server_id"))
+_INSERT = servers.insert()
+_CHANGE = update(servers).where(servers.c.id == bindparam("server_id"))
+_ATTEMPT = select(servers.c.attempt, servers.c.task_state).where(servers.c.id == bindparam("server_id"))
+_SET_TASK = _CHANGE.values(task_state=bindparam("task"), updated_at=bindparam("now"))
+_RUNS = _CHANGE.values(
+    vm_state=states.ACTIVE,
+    task_state=None,
+    power_state=states.POWER_RUNNING,
+    launched_at=bindparam("now"),
+    updated_at=bindparam("now"),
+)
+_PLACE = _CHANGE.values(
+    host=bindparam("on_host"),
+    node=bindparam("on_node"),
+    zone=bindparam("in_zone"),
+    attempt=bindparam("number"),
+    task_state="scheduling",
+)
+
+
+class Servers:
+    """One transaction's view of them."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    # What the API asks.
+
+    def get(self, server_id: str, project_id: str | None) -> Server:
+        row = self._db.execute(_BY_ID, {"server_id": server_id}).one_or_none()
+        if row is None or row.deleted_at is not None or (project_id is not None and row.project_id != project_id):
+            raise NotFound(f"Instance {server_id} could not be found.")
+        return server_from(row)
+
+    def whatever(self, server_id: str) -> Server | None:
+        """Also one that is gone: for traces and inventories."""
+        row = self._db.execute(_BY_ID, {"server_id": server_id}).one_or_none()
+        return None if row is None else server_from(row)
+
+    def find(self, wanted: ServerFilter) -> Sequence[Server]:
+        return [server_from(row) for row in find(self._db, servers, wanted)]
+
+    def rename(self, server_id: str, *, name: str | None, description: str | None, hostname: str | None, now: float) -> None:
+        values: dict[str, Any] = {"updated_at": now}
+        if name is not None:
+            values["name"] = name
+        if description is not None:
+            values["description"] = description or None
+        if hostname is not None:
+            values["hostname"] = hostname
+        self._db.execute(update(servers).where(servers.c.id == server_id).values(values))
+
+    def set_metadata(self, server_id: str, metadata: dict[str, str], now: float) -> None:
+        self._db.execute(update(servers).where(servers.c.id == server_id).values(metadata=metadata, updated_at=now))
+
+    def set_tags(self, server_id: str, tags: Sequence[str], now: float) -> None:
+        self._db.execute(update(servers).where(servers.c.id == server_id).values(tags=list(tags), updated_at=now))
+
+    def addresses(self, server_ids: Sequence[str]) -> Mapping[str, Sequence[ServerAddress]]:
+        return Networks(self._db).ports_of_servers(server_ids)
+
+    def actions(self, server_id: str) -> Sequence[Action]:
+        return Actions(self._db).of_server(server_id)
+
+    # What the story asks.
+
+    def by_idempotency_key(self, project_id: str, key: str) -> Sequence[str]:
+        query = select(servers.c.id).where(servers.c.project_id == project_id, servers.c.idempotency_key == key)
+        return self._db.execute(query.order_by(servers.c.launch_index)).scalars().all()
+
+    def insert(self, request: Requested, extra: Mapping[str, Any], fault: Fault | None) -> None:
+        flavor = request.flavor
+        self._db.execute(
+            _INSERT,
+            {
+                "id": request.server_id,
+                "project_id": request.project_id,
+                "user_id": request.user_id,
+                "name": request.name,
+                "hostname": request.hostname,
+                "description": extra.get("description"),
+                "vm_state": states.BUILDING if fault is None else states.ERROR,
+                "task_state": "scheduling" if fault is None else None,
+                "requested_zone": request.availability_zone,
+                "flavor_id": flavor.id,
+                "flavor": msgspec.to_builtins(flavor),
+                "vcpus": flavor.vcpus,
+                "ram_mb": flavor.ram_mb,
+                "image_id": request.image.id if request.image else None,
+                "key_name": request.key_name,
+                "config_drive": request.config_drive,
+                "user_data": request.user_data,
+                "metadata": request.metadata,
+                "tags": list(extra.get("tags", ())),
+                "fault": msgspec.to_builtins(fault) if fault else None,
+                "reservation_id": request.reservation_id,
+                "launch_index": request.launch_index,
+                "idempotency_key": extra.get("idempotency_key"),
+                "created_at": request.created_at,
+                "updated_at": request.created_at,
+            },
+        )
+
+    def place(self, placed: Placed) -> None:
+        where = {"on_host": placed.host, "on_node": placed.node, "in_zone": placed.zone, "number": placed.attempt}
+        self._db.execute(_PLACE, {"server_id": placed.server_id, **where})
+
+    def of_attempt(self, server_id: str, attempt: int) -> Server | None:
+        row = self._db.execute(_BY_ID, {"server_id": server_id}).one_or_none()
+        if row is None or row.deleted_at is not None or row.attempt != attempt:
+            return None
+        return server_from(row)
+
+    def attempt(self, server_id: str) -> int:
+        row = self._db.execute(_ATTEMPT, {"server_id": server_id}).one_or_none()
+        return int(row.attempt) if row is not None else 0
+
+    def is_deleting(self, server_id: str) -> bool:
+        row = self._db.execute(_ATTEMPT, {"server_id": server_id}).one_or_none()
+        return row is not None and row.task_state == "deleting"
+
+    def set_task(self, server_id: str, task_state: str | None, now: float) -> None:
+        self._db.execute(_SET_TASK, {"server_id": server_id, "task": task_state, "now": now})
+
+    def runs(self, server_id: str, now: float) -> None:
+        self._db.execute(_RUNS, {"server_id": server_id, "now": now})
+
+    def fails(self, server_id: str, fault: Fault) -> None:
+        self._change(
+            server_id, vm_state=states.ERROR, task_state=None, fault=msgspec.to_builtins(fault), updated_at=fault.created_at
+        )
+
+    def deleting(self, server_id: str, now: float) -> None:
+        self._change(server_id, task_state="deleting", updated_at=now)
+
+    def gone(self, server_id: str, now: float) -> None:
+        values = {"vm_state": states.DELETED, "task_state": None, "power_state": 0}
+        self._change(server_id, **values, updated_at=now, terminated_at=now, deleted_at=now)
+
+    def power_is(self, server_id: str, vm_state: str, power_state: int, now: float) -> None:
+        """A guest ended, or came back, by itself."""
+        self._change(server_id, vm_state=vm_state, power_state=power_state, task_state=None, updated_at=now)
+
+    def on_host(self, host: str) -> Sequence[Server]:
+        rows = self._db.execute(select(servers).where(servers.c.host == host, servers.c.deleted_at.is_(None)))
+        return [server_from(row) for row in rows]
+
+    def _change(self, server_id: str, **values: Any) -> None:
+        self._db.execute(update(servers).where(servers.c.id == server_id).values(values))
+
+
+def server_from(row: Any) -> Server:
+    """A row of the table as the model's Server."""
+    return Server(
+        id=ServerId(row.id),
+        project_id=row.project_id,
+        user_id=row.user_id,
+        name=row.name,
+        hostname=row.hostname,
+        description=row.description,
+        vm_state=row.vm_state,
+        task_state=row.task_state,
+        power_state=row.power_state,
+        host=row.host,
+        node=row.node,
+        availability_zone=row.zone,
+        requested_zone=row.requested_zone,
+        flavor=msgspec.convert(row.flavor, Flavor),
+        image_id=row.image_id,
+        key_name=row.key_name,
+        config_drive=row.config_drive,
+        user_data=row.user_data,
+        metadata=row.metadata,
+        tags=tuple(row.tags),
+        fault=msgspec.convert(row.fault, Fault) if row.fault else None,
+        progress=100 if row.vm_state == states.ACTIVE else 0,
+        locked=row.locked,
+        locked_reason=row.locked_reason,
+        reservation_id=row.reservation_id,
+        launch_index=row.launch_index,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        launched_at=row.launched_at,
+        terminated_at=row.terminated_at,
+        deleted_at=row.deleted_at,
+    )

@@ -1,0 +1,95 @@
+"""Nodes and control compare what they have, when a node connects and every minute after. Both ends of the message, one file."""
+
+from msgspec import Struct
+
+from kilonova.build.admit import OrderWorld
+from kilonova.model import server as states
+from kilonova.model.guest import HostFacts, PowerState
+from kilonova.model.ids import HostName, NodeName, ServerId
+from kilonova.model.server import Server
+
+SETTLED_S = 5.0
+"""What changed within so many seconds may still have a report under way, so it is left alone."""
+
+
+class HostInventory(Struct, frozen=True, kw_only=True):
+    """One host: what it can hold, the guests on it and the servers that have files there."""
+
+    facts: HostFacts
+    guests: dict[ServerId, PowerState]
+    with_disks: tuple[ServerId, ...]
+
+
+class Hello(Struct, frozen=True, kw_only=True):
+    """node → control: here I am, and this is what I have. `working_on`: servers a saga is under way for."""
+
+    node: NodeName
+    role: str
+    at: float
+    first: bool
+    """True when the process has just started."""
+    hosts: tuple[HostInventory, ...] = ()
+    wired: tuple[ServerId, ...] = ()
+    """network role: servers that have ports here."""
+    working_on: tuple[ServerId, ...] = ()
+
+
+class Leftover(Struct, frozen=True, kw_only=True):
+    """Something of a server that is gone, or lives elsewhere."""
+
+    server_id: ServerId
+    host: HostName
+    attempt: int
+
+
+class Welcome(Struct, frozen=True, kw_only=True):
+    """control → node. What to take away; `unknown` is only named: a ledger restored from a backup must not cost a guest."""
+
+    leftovers: tuple[Leftover, ...] = ()
+    unwire: tuple[ServerId, ...] = ()
+    unknown: tuple[ServerId, ...] = ()
+
+
+def compare(hello: Hello, world: OrderWorld, busy: set[str]) -> Welcome:
+    """Writes down what a node can hold, mends what the ledger says of its guests, and answers what is to be taken away.
+
+    `busy` are the servers that an order is under way for: those are somebody else's business just now.
+    """
+    world.books.hosts.heard_of(hello.node, hello.role, world.desk.now)
+    busy = busy | set(hello.working_on)
+    leftovers: list[Leftover] = []
+    unknown: list[ServerId] = []
+    for host in hello.hosts:
+        world.books.hosts.measured(hello.node, host.facts, world.desk.now)
+        _mend_power(host, hello, world, busy)
+        for server_id in sorted({*host.guests, *host.with_disks} - busy):
+            server = world.books.servers.whatever(server_id)
+            if server is None:
+                unknown.append(server_id)
+            elif server.deleted_at is not None or server.host != host.facts.host:
+                attempt = world.books.servers.attempt(server_id)
+                leftovers.append(Leftover(server_id=server_id, host=host.facts.host, attempt=attempt))
+    gone = [server_id for server_id in hello.wired if server_id not in busy and _is_gone(server_id, world)]
+    return Welcome(leftovers=tuple(leftovers), unwire=tuple(gone), unknown=tuple(unknown))
+
+
+def _mend_power(host: HostInventory, hello: Hello, world: OrderWorld, busy: set[str]) -> None:
+    """A guest may end, or come back, without anybody's order: the ledger follows."""
+    for server in world.books.servers.on_host(host.facts.host):
+        if server.id in busy or server.task_state is not None or not _settled(server, hello.at):
+            continue
+        power = host.guests.get(server.id)
+        if server.vm_state == states.ACTIVE and power not in ("running", "paused"):
+            code = states.POWER_CRASHED if power == "crashed" else states.POWER_SHUTDOWN
+            world.books.servers.power_is(server.id, states.STOPPED, code, world.desk.now)
+        elif server.vm_state == states.STOPPED and power == "running":
+            world.books.servers.power_is(server.id, states.ACTIVE, states.POWER_RUNNING, world.desk.now)
+
+
+def _settled(server: Server, at: float) -> bool:
+    return max(server.updated_at or 0.0, server.launched_at or 0.0) < at - SETTLED_S
+
+
+def _is_gone(server_id: ServerId, world: OrderWorld) -> bool:
+    server = world.books.servers.whatever(server_id)
+    return server is not None and server.deleted_at is not None

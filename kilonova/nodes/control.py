@@ -1,0 +1,110 @@
+"""Control's side of the nodes: their reports become ledger, their inventories are compared, their queues are there."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from kilonova.build.admit import OrderDesk, OrderWorld
+from kilonova.build.giveup import give_up_or_try_elsewhere
+from kilonova.build.report import BuildProgress, Confirmed, Report, ReportBatch, ServerGone, ServerNotBuilt, ServerRuns
+from kilonova.build.start import announce_running, note_progress
+from kilonova.bus.port import Answerers, Bus, Delivery
+from kilonova.bus.subjects import CONTROL, sender
+from kilonova.errors import Forbidden
+from kilonova.ledger.ledger import Ledger
+from kilonova.ledger.transaction import Transaction
+from kilonova.lifecycle.inventory import Hello, Welcome, compare
+from kilonova.lifecycle.remove import note_gone
+from kilonova.model.ids import NodeName
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_S = 20.0
+
+WHO_NOTES: Mapping[type[Report], Callable[..., None]] = {
+    BuildProgress: note_progress,
+    ServerRuns: announce_running,
+    ServerNotBuilt: give_up_or_try_elsewhere,
+    ServerGone: note_gone,
+}
+"""Which function of the story takes which report."""
+
+
+@dataclass
+class ControlNode:
+    """`run` serves until it is cancelled."""
+
+    name: NodeName
+    ledger: Ledger
+    bus: Bus
+    terms: Callable[[float], OrderDesk]
+
+    def answerers(self) -> Answerers:
+        return {ReportBatch: self.take_reports, Hello: self.greet}
+
+    async def run(self) -> None:
+        await self.bus.ensure_streams()
+        await self._ensure_known_queues()
+        await self.bus.answer("report.*", CONTROL, self.answerers())
+        while True:
+            await self.ledger.write(lambda tx: tx.hosts.heard_of(self.name, "control", time.time()))
+            await asyncio.sleep(HEARTBEAT_S)
+
+    async def take_reports(self, batch: ReportBatch, delivery: Delivery) -> Confirmed:
+        """One transaction for all a node had to say; a node can speak only for its own hosts."""
+        node = _speaker(batch.node, delivery)
+
+        def write(tx: Transaction) -> None:
+            own = set(tx.hosts.of_node(node))
+            world = OrderWorld(tx, self.terms(time.time()))
+            for report in batch.reports:
+                if report.host not in own:
+                    raise Forbidden("A node may report only on its own hosts.")
+                WHO_NOTES[type(report)](report, world)
+
+        await self.ledger.write(write)
+        return Confirmed(count=len(batch.reports))
+
+    async def greet(self, hello: Hello, delivery: Delivery) -> Welcome:
+        """What a node has is compared with what the ledger says; its queues are made before it is welcomed."""
+        node = _speaker(hello.node, delivery)
+
+        def write(tx: Transaction) -> Welcome:
+            for host in hello.hosts:
+                if (owner := tx.hosts.node_of(host.facts.host)) not in (None, node):
+                    raise Forbidden(f"The host belongs to another node than {owner}.")
+            return compare(hello, OrderWorld(tx, self.terms(time.time())), tx.orders.open_servers())
+
+        welcome = await self.ledger.write(write)
+        if hello.first:
+            await self._open_queues(hello)
+        if welcome.unknown:
+            log.warning("nobody knows %s", ", ".join(welcome.unknown), extra={"action": "unknown_server"})
+        return welcome
+
+    async def _open_queues(self, hello: Hello) -> None:
+        """Made if missing; and what an earlier process took and did not finish comes again at once."""
+        if hello.role == "network":
+            await self.bus.ensure_queue("network", hello.node)
+            await self.bus.redeliver("network", hello.node)
+            return
+        names = [host.facts.host for host in hello.hosts]
+        await asyncio.gather(*(self.bus.ensure_queue("compute", name) for name in names))
+        await asyncio.gather(*(self.bus.redeliver("compute", name) for name in names))
+
+    async def _ensure_known_queues(self) -> None:
+        """After a restart of control, or with a broker that has lost everything: every queue there should be."""
+        hosts, nodes = await self.ledger.read(lambda tx: (tx.hosts.hosts(), tx.hosts.nodes()))
+        await asyncio.gather(
+            *(self.bus.ensure_queue("compute", host.name) for host in hosts),
+            *(self.bus.ensure_queue("network", name) for name, role in nodes if role == "network"),
+        )
+
+
+def _speaker(claimed: NodeName, delivery: Delivery) -> NodeName:
+    """The broker lets a node publish only under its own name; what the message says must agree."""
+    if sender(delivery.subject) != claimed:
+        raise Forbidden("A node may speak only for itself.")
+    return claimed

@@ -1,0 +1,118 @@
+"""The relay: publishes what the ledger's outbox holds, and notes that the broker has it. Repeats until it has.
+
+Step 4 of a build ends here: the message lies in the queue of that one compute node.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from kilonova.build.record import Placed
+from kilonova.bus.messages import Packed
+from kilonova.bus.port import Bus, Parcel
+from kilonova.bus.subjects import queue
+from kilonova.errors import KilonovaError
+from kilonova.ledger.ledger import Ledger
+from kilonova.ledger.transaction import Transaction
+from kilonova.lifecycle.remove import Removal
+from kilonova.model.ids import ServerId
+from kilonova.model.span import Span
+
+log = logging.getLogger(__name__)
+
+BATCH = 200
+AGAIN_S = 0.5
+"""Pause after the broker did not take something."""
+IDLE_S = 2.0
+"""Looks by itself after so long without a hint: an order another control process wrote is not left lying."""
+
+MESSAGE_OF = {"build": Placed.__name__, "remove": Removal.__name__}
+
+
+class Relay:
+    """`wake` is called after a commit that wrote orders; `run` is the task."""
+
+    def __init__(self, ledger: Ledger, bus: Bus) -> None:
+        self._ledger, self._bus = ledger, bus
+        self._hint = asyncio.Event()
+        self._timed: dict[ServerId, tuple[Span, ...]] = {}
+
+    def wake(self) -> None:
+        self._hint.set()
+
+    def timed(self, server_id: str, spans: tuple[Span, ...]) -> None:
+        """What control timed of a build so far; it is written with the next batch."""
+        self._timed[ServerId(server_id)] = spans
+
+    async def run(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(IDLE_S):
+                    await self._hint.wait()
+            except TimeoutError:
+                pass
+            self._hint.clear()
+            try:
+                while await self._relay_a_batch():
+                    pass
+            except KilonovaError as error:
+                log.warning("relay: %s", error, extra={"action": "relay_again"})
+                await asyncio.sleep(AGAIN_S)
+                self._hint.set()
+
+    async def _relay_a_batch(self) -> bool:
+        """True when there is more."""
+        orders, news = await self._ledger.read(lambda tx: (tx.orders.unsent(BATCH), tx.orders.unsent_news(BATCH)))
+        if not orders and not news and not self._timed:
+            return False
+        began = time.time()
+        taken = await self._bus.put_many([_parcel(row) for row in orders]) if orders else set()
+        sent = [row for row in orders if _message_id(row) in taken]
+        last_news = await self._announce(news)
+        spans = self._spans_of(sent, began)
+
+        def note(tx: Transaction) -> None:
+            tx.orders.sent([row.id for row in sent], last_news, time.time())
+            for server_id, known in spans.items():
+                tx.actions.ordered(server_id, known)
+
+        await self._ledger.write(note)
+        if len(sent) < len(orders):
+            await asyncio.sleep(AGAIN_S)
+        return len(orders) == BATCH or len(news) == BATCH or len(sent) < len(orders)
+
+    async def _announce(self, news: Sequence[Any]) -> int | None:
+        """The id of the last piece of news that is out."""
+        if not news:
+            return None
+        bodies = [Parcel(queue=f"news.{n.event}", message=_news(n), message_id=f"news-{n.id}-{n.server_id}") for n in news]
+        taken = await self._bus.announce_many(bodies)
+        out = [n.id for n in news if f"news-{n.id}-{n.server_id}" in taken]
+        return out[-1] if len(out) == len(news) else None
+
+    def _spans_of(self, sent: Sequence[Any], began: float) -> dict[ServerId, tuple[Span, ...]]:
+        timed, self._timed = self._timed, {}
+        for row in sent:
+            if row.kind == "build" and row.server_id in timed:
+                hop = Span(step=4, name="drop_into_queue", place="bus", started_at=began, work=time.time() - began, host=row.host)
+                timed[row.server_id] = (*timed[row.server_id], hop)
+        return timed
+
+
+def _parcel(row: Any) -> Parcel:
+    packed = Packed(MESSAGE_OF[row.kind], row.body)
+    return Parcel(queue=queue("compute", row.host), message=packed, message_id=_message_id(row), traceparent=row.traceparent)
+
+
+def _message_id(row: Any) -> str:
+    """The broker drops a repeat of one sending; a second sending, after a silence, has another id."""
+    return f"{row.id}/{row.sent}"
+
+
+def _news(row: Any) -> Packed:
+    body = {"event_type": row.event, "timestamp": time.time(), "publisher_id": "kilonova", "payload": row.payload}
+    return Packed(row.event, msgspec.json.encode(body))

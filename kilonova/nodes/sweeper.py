@@ -1,0 +1,50 @@
+"""No state without a deadline: sends orders again that nobody answered, and ends builds whose time is over."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from kilonova.build.admit import OrderDesk, OrderWorld
+from kilonova.build.giveup import end_overdue
+from kilonova.errors import KilonovaError
+from kilonova.ledger.ledger import Ledger
+from kilonova.ledger.transaction import Transaction
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 1.0
+SEND_AGAIN_AFTER_S = 30.0
+PRUNE_EVERY_S = 600.0
+
+
+class Sweeper:
+    """`run` is the task. `traces_kept_s`: how long what happened to a server can be told."""
+
+    def __init__(self, ledger: Ledger, terms: Callable[[float], OrderDesk], traces_kept_s: float) -> None:
+        self._ledger, self._terms, self._traces_kept_s = ledger, terms, traces_kept_s
+        self._pruned_at = time.time()
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY_S)
+            try:
+                await self.sweep(time.time())
+            except KilonovaError as error:
+                log.warning("sweeper: %s", error, extra={"action": "sweep_again"})
+
+    async def sweep(self, now: float) -> None:
+        """Once. Looks first, so that an idle cloud writes nothing."""
+        late, silent = await self._ledger.read(
+            lambda tx: (tx.orders.overdue(now), tx.orders.silent_since(now - SEND_AGAIN_AFTER_S))
+        )
+        for placed in late:
+            await self._ledger.write(lambda tx, p=placed: end_overdue(p, OrderWorld(tx, self._terms(now))))
+        if silent:
+            await self._ledger.write(lambda tx: tx.orders.send_again(now - SEND_AGAIN_AFTER_S))
+        if now - self._pruned_at > PRUNE_EVERY_S:
+            self._pruned_at = now
+            await self._ledger.write(lambda tx: self._prune(tx, now))
+
+    def _prune(self, tx: Transaction, now: float) -> None:
+        tx.actions.forget_before(now - self._traces_kept_s)

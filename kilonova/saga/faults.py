@@ -1,0 +1,62 @@
+"""Faults on demand: fail, hang, or die at a named point. A product feature, and what the proofs are made with.
+
+A fault is ``POINT=ACTION``: ``compute.assemble_disks.before=raise``, ``network.wire_ports.after=kill``,
+``compute.start_guest.before=hang:30``; it fires once, and leaves a file that says it did.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kilonova.errors import BadRequest, BuildFailed
+
+
+def parse_faults(text: str) -> dict[str, str]:
+    """``a.b.before=raise,c.d.after=kill`` → {point: action}. Raises BadRequest."""
+    faults = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        point, equals, action = part.partition("=")
+        if not equals or action.split(":")[0] not in ("raise", "kill", "hang"):
+            raise BadRequest(f"A fault is written POINT=raise|kill|hang:SECONDS, not {part!r}.")
+        faults[point] = action
+    return faults
+
+
+class Faults:
+    """A Watch. `fired` is a folder of marker files, so that a fault that killed the process does not fire again."""
+
+    def __init__(self, place: str, faults: Mapping[str, str], fired: Path) -> None:
+        self._place, self._faults, self._fired = place, dict(faults), fired
+
+    async def before(self, key: str, step: str, record: Any) -> None:
+        await self.at(f"{self._place}.{step}.before")
+
+    async def after(self, key: str, step: str, record: Any, error: BaseException | None) -> None:
+        if error is None:
+            await self.at(f"{self._place}.{step}.after")
+
+    async def undone(self, key: str, step: str, error: BaseException | None) -> None:
+        if error is None:
+            await self.at(f"{self._place}.{step}.undone")
+
+    def notes(self, key: str) -> bytes:
+        return b""
+
+    async def at(self, point: str) -> None:
+        """Do what was asked for at this point, once."""
+        action = self._faults.pop(point, None)
+        if action is None:
+            return
+        self._fired.mkdir(parents=True, exist_ok=True)
+        try:
+            (self._fired / point).touch(exist_ok=False)
+        except FileExistsError:
+            return
+        if action == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if action == "raise":
+            raise BuildFailed(f"A fault was injected at {point}.")
+        await asyncio.sleep(float(action.partition(":")[2] or 3600))

@@ -1,0 +1,117 @@
+"""What survives kill -9 on a node: for each saga under way, how far it is and the record as it stands.
+
+One SQLite file. `synchronous=NORMAL` is enough: a killed process loses nothing, and after a power cut the ledger's
+order comes again and every step can be repeated. No waiting, no queries by content.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import pysqlite3.dbapi2 as sqlite
+
+from kilonova.saga.saga import Saga
+
+REMEMBERED_S = 3600.0
+Direction = Literal["forward", "back"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One saga under way. `step` counts the finished steps still standing."""
+
+    key: str
+    saga: str
+    direction: Direction
+    step: int
+    record: bytes
+    reason: str
+    notes: bytes
+    """What the watch wants kept with it: the spans so far."""
+
+
+class Journal:
+    """Calls take some ten microseconds and do not wait for the disk, so they are plain functions."""
+
+    def __init__(self, file: Path | str) -> None:
+        self._db = sqlite.connect(str(file), isolation_level=None, cached_statements=64)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("PRAGMA busy_timeout = 5000")
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS sagas (key TEXT PRIMARY KEY, saga TEXT NOT NULL, direction TEXT NOT NULL,"
+            " step INTEGER NOT NULL, record BLOB NOT NULL, reason TEXT NOT NULL, notes BLOB NOT NULL) WITHOUT ROWID"
+        )
+        self._db.execute("CREATE TABLE IF NOT EXISTS over (key TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID")
+        self._db.execute("CREATE TABLE IF NOT EXISTS reports (key TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID")
+
+    def begin(self, key: str, saga: Saga[Any, Any, Any], record: Any) -> Entry:
+        """The saga's first line; if there is one already, that one stands."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO sagas VALUES (?, ?, 'forward', 0, ?, '', x'')",
+            (key, saga.name, msgspec.msgpack.encode(record)),
+        )
+        entry = self.entry(key)
+        assert entry is not None
+        return entry
+
+    def advance(self, key: str, step: int, record: Any, notes: bytes) -> None:
+        """So many steps are done, and this is known now."""
+        body = msgspec.msgpack.encode(record)
+        self._db.execute("UPDATE sagas SET step = ?, record = ?, notes = ? WHERE key = ?", (step, body, notes, key))
+
+    def turn_back(self, key: str, step: int, reason: str, notes: bytes) -> None:
+        """From here on it is undone, whatever happens; `step` steps stand and must go."""
+        self._db.execute(
+            "UPDATE sagas SET direction = 'back', step = ?, reason = ?, notes = ? WHERE key = ?", (step, reason, notes, key)
+        )
+
+    def finish(self, key: str, report: tuple[str, bytes] | None = None) -> None:
+        """The saga is over; its last report is kept, in the same transaction, until control has confirmed it."""
+        self._db.execute("BEGIN")
+        self._db.execute("DELETE FROM sagas WHERE key = ?", (key,))
+        self._db.execute("INSERT OR REPLACE INTO over VALUES (?, ?)", (key, time.time()))
+        if report is not None:
+            self._db.execute("INSERT OR REPLACE INTO reports VALUES (?, ?)", report)
+        self._db.execute("COMMIT")
+
+    def drop(self, key: str) -> None:
+        """Another saga has taken over what this one had under way."""
+        self._db.execute("DELETE FROM sagas WHERE key = ?", (key,))
+        self._db.execute("INSERT OR REPLACE INTO over VALUES (?, ?)", (key, time.time()))
+
+    def is_over(self, *keys: str) -> bool:
+        """True when one of these sagas ended here within the last hour: an order that comes late must not begin it anew."""
+        marks = ", ".join("?" * len(keys))
+        return self._db.execute(f"SELECT 1 FROM over WHERE key IN ({marks})", keys).fetchone() is not None
+
+    def forget_old(self) -> None:
+        """Ended sagas are remembered for an hour: far longer than any message is on its way."""
+        self._db.execute("DELETE FROM over WHERE at < ?", (time.time() - REMEMBERED_S,))
+
+    def entry(self, key: str) -> Entry | None:
+        query = "SELECT key, saga, direction, step, record, reason, notes FROM sagas WHERE key = ?"
+        row = self._db.execute(query, (key,)).fetchone()
+        return None if row is None else Entry(*row)
+
+    def entries(self) -> list[Entry]:
+        """What was under way when the process ended."""
+        rows = self._db.execute("SELECT key, saga, direction, step, record, reason, notes FROM sagas ORDER BY key").fetchall()
+        return [Entry(*row) for row in rows]
+
+    def keep_report(self, key: str, body: bytes) -> None:
+        self._db.execute("INSERT OR REPLACE INTO reports VALUES (?, ?)", (key, body))
+
+    def reports(self, limit: int) -> list[tuple[str, bytes]]:
+        return list(self._db.execute("SELECT key, body FROM reports LIMIT ?", (limit,)).fetchall())
+
+    def drop_reports(self, confirmed: list[tuple[str, bytes]]) -> None:
+        """Only as they were sent: a newer report under the same key stays."""
+        self._db.execute("BEGIN")
+        self._db.executemany("DELETE FROM reports WHERE key = ? AND body = ?", confirmed)
+        self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        self._db.close()
