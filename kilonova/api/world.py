@@ -48,6 +48,10 @@ class Tokens(Protocol):
         """A token for `caller`, good until `caller.expires_at`."""
         ...
 
+    def forget(self) -> None:
+        """Something about users, projects or roles has changed: what was remembered of tokens no longer counts."""
+        ...
+
 
 class Hasher(Protocol):
     """Password hashes, computed in a thread: one takes tens of milliseconds by design."""
@@ -71,5 +75,3 @@ class ApiWorld:
     now: Callable[[], float]
     """Unix time."""
     token_lifetime_s: float = 3600.0
-
-

@@ -1,0 +1,141 @@
+"""``/v3/auth``: tokens issued, looked at and revoked; what their bearer may ask for. How a user is proven stands in `who.py`."""
+
+from kilonova.api.call import Answer, Call
+from kilonova.api.identity.answers import change_identity, done, many
+from kilonova.api.identity.catalogue import catalogue
+from kilonova.api.identity.schemas import AuthRequest
+from kilonova.api.identity.standing import Claim
+from kilonova.api.identity.views import View, domain_view, moment, project_view
+from kilonova.api.identity.who import prove, scoped
+from kilonova.api.paging import links_object
+from kilonova.api.tokens import new_audit_id
+from kilonova.api.world import Books
+from kilonova.errors import BadRequest, Forbidden, NotAuthenticated, NotFound
+from kilonova.model.caller import Caller
+from kilonova.model.identity import Domain, Project
+from kilonova.model.page import EVERYTHING, Condition
+
+
+async def issue_token(call: Call) -> Answer:
+    """A token made from a token ends with it, and remembers it by its audit id."""
+    request = call.json(AuthRequest).auth
+    proven = await prove(call, request.identity)
+    now = call.world.now()
+    parent = proven.parent
+    claim = Claim(
+        user_id=proven.user_id,
+        methods=proven.methods,
+        audit_ids=(new_audit_id(), parent.audit_ids[-1]) if parent else (new_audit_id(),),
+        issued_at=now,
+        expires_at=parent.expires_at if parent else now + call.world.token_lifetime_s,
+    )
+
+    def look(books: Books) -> tuple[Caller, View]:
+        caller = scoped(books.identity, claim, request.scope)
+        return caller, _token_view(call, books, caller)
+
+    caller, view = await call.world.ledger.read(look)
+    headers = {"X-Subject-Token": call.world.tokens.issue(caller), "Vary": "X-Auth-Token"}
+    return Answer(201, {"token": view}, headers)
+
+
+async def validate_token(call: Call) -> Answer:
+    token, caller = await _subject(call)
+    view = await call.world.ledger.read(lambda books: _token_view(call, books, caller))
+    return Answer(200, {"token": view}, {"X-Subject-Token": token, "Vary": "X-Auth-Token"})
+
+
+async def revoke_token(call: Call) -> Answer:
+    _, caller = await _subject(call)
+    now = call.world.now()
+
+    def revoke(books: Books) -> None:
+        books.identity.revocations.forget_expired(now)
+        books.identity.revocations.add(caller.audit_ids[0], caller.expires_at)
+
+    await change_identity(call, revoke)
+    return done()
+
+
+async def show_catalogue(call: Call) -> Answer:
+    caller = call.who
+    if not _is_scoped(caller):
+        raise Forbidden("A project-scoped token is required to produce a service catalog.")
+    found = await call.world.ledger.read(lambda books: catalogue(call, books.identity, caller))
+    return Answer(200, {"catalog": found, "links": links_object(call, EVERYTHING, ())})
+
+
+async def list_own_projects(call: Call) -> Answer:
+    """The projects the caller may ask a token for."""
+    user_id = call.who.user_id
+
+    def look(books: Books) -> list[Project]:
+        ids = tuple(books.identity.assignments.targets(user_id, "project"))
+        living = {domain.id for domain in books.identity.domains.find((Condition("enabled", True),), EVERYTHING)}
+        found = books.identity.projects.find((Condition("id", ids, "in"), Condition("enabled", True)), EVERYTHING)
+        return [project for project in found if project.domain_id in living]
+
+    return many(call, "projects", await call.world.ledger.read(look), project_view)
+
+
+async def list_own_domains(call: Call) -> Answer:
+    """The domains the caller may ask a token for."""
+    user_id = call.who.user_id
+
+    def look(books: Books) -> list[Domain]:
+        ids = tuple(books.identity.assignments.targets(user_id, "domain"))
+        return books.identity.domains.find((Condition("id", ids, "in"), Condition("enabled", True)), EVERYTHING)
+
+    return many(call, "domains", await call.world.ledger.read(look), domain_view)
+
+
+async def list_own_systems(call: Call) -> Answer:
+    user_id = call.who.user_id
+    found = await call.world.ledger.read(lambda books: books.identity.assignments.targets(user_id, "system"))
+    return Answer(200, {"system": [{"all": True}] if found else [], "links": links_object(call, EVERYTHING, ())})
+
+
+async def _subject(call: Call) -> tuple[str, Caller]:
+    """The token asked about; only its own user, an admin or a service may."""
+    token = call.headers.get("x-subject-token")
+    if not token:
+        raise BadRequest("The header X-Subject-Token is missing.")
+    try:
+        caller = await call.world.tokens.caller(token)
+    except NotAuthenticated:
+        raise NotFound("Could not find token.") from None
+    if caller.user_id != call.who.user_id and not call.who.roles & {"admin", "service"}:
+        raise Forbidden()
+    return token, caller
+
+
+def _is_scoped(caller: Caller) -> bool:
+    return bool(caller.project_id or caller.domain_id or caller.is_system)
+
+
+def _token_view(call: Call, books: Books, caller: Caller) -> View:
+    view: View = {
+        "methods": list(caller.methods),
+        "user": {
+            "id": caller.user_id,
+            "name": caller.user_name,
+            "domain": {"id": caller.user_domain_id, "name": caller.user_domain_name},
+            "password_expires_at": None,
+        },
+        "audit_ids": list(caller.audit_ids),
+        "issued_at": moment(caller.issued_at),
+        "expires_at": moment(caller.expires_at),
+    }
+    if caller.project_id:
+        domain = {"id": caller.project_domain_id, "name": caller.project_domain_name}
+        view["project"] = {"id": caller.project_id, "name": caller.project_name, "domain": domain}
+        view["is_domain"] = False
+    elif caller.domain_id:
+        view["domain"] = {"id": caller.domain_id, "name": caller.domain_name}
+    elif caller.is_system:
+        view["system"] = {"all": True}
+    if _is_scoped(caller):
+        view["roles"] = [{"id": role_id, "name": name} for role_id, name in caller.role_ids]
+        if "nocatalog" not in call.query:
+            view["catalog"] = catalogue(call, books.identity, caller)
+    return view

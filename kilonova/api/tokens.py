@@ -1,0 +1,141 @@
+"""Tokens: encrypted statements about a user and a scope. Nothing of them is stored; what was revoked is in the ledger.
+
+It knows no HTTP. A token that was looked at is remembered for a few seconds, so that a busy client costs a dictionary's look-up.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from kilonova.api.identity.standing import Claim, Scope, claim_of, stand
+from kilonova.api.world import Ledger
+from kilonova.errors import NotAuthenticated
+from kilonova.model.caller import Caller
+from kilonova.model.identity import is_uuid_hex
+
+RECHECK_S = 3.0
+"""How long another control process's revocation may go unseen here; this process's own are seen at once."""
+CACHED = 20_000
+"""Tokens remembered at most; the oldest goes first."""
+MAX_TOKEN = 2048
+"""Characters; ours have about 200."""
+
+METHODS = ("password", "token", "application_credential")
+_SCOPES: tuple[Scope, ...] = ("", "project", "domain", "system")
+
+
+class _Payload(msgspec.Struct, frozen=True, array_like=True):
+    """What is inside, as short as it gets: ids as 16 bytes where they are UUIDs."""
+
+    version: int
+    user: bytes | str
+    methods: int
+    scope: int
+    scope_id: bytes | str
+    issued_at: float
+    expires_at: float
+    audit: tuple[bytes, ...]
+
+
+class FernetTokens:
+    """Implements the Protocol `Tokens`. The first key encrypts, any of them decrypts."""
+
+    def __init__(self, keys: Sequence[bytes], ledger: Ledger, now: Callable[[], float]) -> None:
+        self._fernet = MultiFernet([Fernet(key) for key in keys])
+        self._ledger = ledger
+        self._now = now
+        self._cache: dict[str, tuple[Caller, float]] = {}
+        """Token → (caller, Unix time until which this need not be looked at again)."""
+        self._generation = 0
+
+    async def caller(self, token: str) -> Caller:
+        """Whose token this is. Raises NotAuthenticated."""
+        known = self._cache.get(token)
+        if known is not None and self._now() < known[1]:
+            return known[0]
+        self._cache.pop(token, None)
+        claim = self._open(token)
+        now = self._now()
+        if now >= claim.expires_at:
+            raise NotAuthenticated()
+        generation = self._generation
+        caller = await self._ledger.read(lambda books: stand(books.identity, claim))
+        if generation == self._generation:
+            self._remember(token, caller, now)
+        return caller
+
+    def issue(self, caller: Caller) -> str:
+        """A token for `caller`, good until `caller.expires_at`."""
+        claim = claim_of(caller)
+        payload = _Payload(
+            version=1,
+            user=_packed(claim.user_id),
+            methods=sum(1 << METHODS.index(method) for method in set(claim.methods)),
+            scope=_SCOPES.index(claim.scope),
+            scope_id=_packed(claim.scope_id),
+            issued_at=claim.issued_at,
+            expires_at=claim.expires_at,
+            audit=tuple(bytes.fromhex(audit) for audit in claim.audit_ids),
+        )
+        return self._fernet.encrypt(msgspec.msgpack.encode(payload)).decode().rstrip("=")
+
+    def forget(self) -> None:
+        """Something about identity has changed: every token is looked at again when it comes next."""
+        self._generation += 1
+        self._cache.clear()
+
+    def _remember(self, token: str, caller: Caller, now: float) -> None:
+        if len(self._cache) >= CACHED:
+            self._cache.pop(next(iter(self._cache)))
+        self._cache[token] = (caller, min(now + RECHECK_S, caller.expires_at))
+
+    def _open(self, token: str) -> Claim:
+        if len(token) > MAX_TOKEN or not token.isascii():
+            raise NotAuthenticated()
+        try:
+            clear = self._fernet.decrypt(token + "=" * (-len(token) % 4))
+            payload = msgspec.msgpack.decode(clear, type=_Payload)
+        except (InvalidToken, msgspec.MsgspecError):
+            raise NotAuthenticated() from None
+        return Claim(
+            user_id=_unpacked(payload.user),
+            scope=_SCOPES[payload.scope],
+            scope_id=_unpacked(payload.scope_id),
+            methods=tuple(method for bit, method in enumerate(METHODS) if payload.methods >> bit & 1),
+            audit_ids=tuple(audit.hex() for audit in payload.audit),
+            issued_at=payload.issued_at,
+            expires_at=payload.expires_at,
+        )
+
+
+def open_keys(path: Path) -> list[bytes]:
+    """The keys in this file, one a line, the newest first. Where there is no file, one is made with a new key, mode 0600."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(Fernet.generate_key() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):  # another process was quicker: its key counts
+            os.link(fresh, path)
+        fresh.unlink()
+    return [line for line in path.read_bytes().split() if line]
+
+
+def new_audit_id() -> str:
+    """A name for one token, short and unguessable."""
+    return os.urandom(12).hex()
+
+
+def _packed(identifier: str) -> bytes | str:
+    return bytes.fromhex(identifier) if is_uuid_hex(identifier) else identifier
+
+
+def _unpacked(identifier: bytes | str) -> str:
+    return identifier.hex() if isinstance(identifier, bytes) else identifier
