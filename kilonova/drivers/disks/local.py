@@ -1,0 +1,158 @@
+"""Disks as files of this host: qcow2 overlays on cached images, blank ephemeral and swap disks, config drives.
+
+It neither starts guests nor formats anything: blank is blank. A server's disks appear all at once (a folder is renamed), so
+an interrupted build leaves none, and a repeated one finds them and touches nothing a guest may have written.
+"""
+
+import asyncio
+import errno
+import os
+import uuid
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from kilonova.build.documents import drive_documents
+from kilonova.build.needs import Progress
+from kilonova.build.record import Placed, Wired
+from kilonova.drivers.disks import qcow2
+from kilonova.drivers.disks.cache import ImageCache
+from kilonova.drivers.disks.config_drive import write_config_drive
+from kilonova.drivers.disks.fetch import Fetch
+from kilonova.drivers.host_folder import clear_folder, make_folder, server_folder, servers_with
+from kilonova.errors import BuildFailed
+from kilonova.model.guest import Disk
+from kilonova.model.ids import ServerId
+from kilonova.model.image import BootImage
+
+_GIB = 1 << 30
+_PART = "disks"
+_HALF = "disks.half"
+_LIST = "disks.json"
+
+
+class QcowDisks:
+    """The disks below ``root/servers/<id>/disks`` and the images below ``root/cache``; `cache_bytes` limits the unused ones."""
+
+    def __init__(self, root: Path, fetch: Fetch, cache_bytes: int = 20 * _GIB) -> None:
+        self._root = root
+        self._cache = ImageCache(root / "cache", fetch, cache_bytes)
+        self._cache.clear_halves()
+
+    async def assemble(self, build: Placed, progress: Progress) -> tuple[Disk, ...]:
+        """The root disk, a CD-ROM for an ISO image, ephemeral and swap disks; those that are here already if they are."""
+        folder = server_folder(self._root, build.server_id, _PART)
+        if folder.exists():
+            return _listed(folder)
+        if build.image is None:
+            raise BuildFailed("Booting from a volume is not available yet.")
+        half = folder.with_name(_HALF)
+        clear_folder(half)
+        try:
+            make_folder(half)
+            await self._cache.link(build.image, build.image_ticket, half / "image", progress)
+            await asyncio.to_thread(_make_disks, build, build.image, half)
+            half.rename(folder)
+        except OSError as error:
+            clear_folder(half)
+            raise _explained(error) from error
+        except BaseException:  # a cancelled build too leaves nothing
+            clear_folder(half)
+            raise
+        return _listed(folder)
+
+    async def add_config_drive(self, build: Wired) -> Disk:
+        """The config drive, written anew each time: a guest that has the old one open keeps it. Raises BuildFailed."""
+        folder = server_folder(self._root, build.server_id, _PART)
+        drive, half = folder / "config.iso", folder / f"config.{uuid.uuid4().hex[:8]}.half"
+        try:
+            await asyncio.to_thread(write_config_drive, half, drive_documents(build, os.urandom(512)))
+            half.rename(drive)
+        except OSError as error:
+            raise _explained(error) from error
+        finally:
+            half.unlink(missing_ok=True)
+        return Disk(name="config", path=str(drive), format="iso", size=drive.stat().st_size, read_only=True)
+
+    async def remove(self, server_id: ServerId) -> None:
+        """All disks of this server go; none there is no error. The cached image stays."""
+        for part in (_PART, _HALF):
+            await asyncio.to_thread(clear_folder, server_folder(self._root, server_id, part))
+
+    async def inventory(self) -> set[ServerId]:
+        """The servers that have disks here, whole or half."""
+        return servers_with(self._root, _PART) | servers_with(self._root, _HALF)
+
+
+def _make_disks(build: Placed, image: BootImage, folder: Path) -> None:
+    """Fill `folder` (where the image lies as ``image`` already) with the build's disks and their list. Raises BuildFailed."""
+    flavor = build.flavor
+    virtual_size = _inspect(image, folder / "image")
+    disks = _cdrom_and_root(flavor.disk_gb * _GIB, virtual_size, folder) if image.disk_format == "iso" else []
+    if image.disk_format != "iso":
+        disks = [_overlay(image, virtual_size, flavor.disk_gb * _GIB, folder)]
+    if flavor.ephemeral_gb:
+        disks.append(_blank("ephemeral0", flavor.ephemeral_gb * _GIB, folder))
+    if flavor.swap_mb:
+        disks.append(_blank("swap", flavor.swap_mb << 20, folder))
+    (folder / _LIST).write_bytes(msgspec.json.encode(disks))
+
+
+def _inspect(image: BootImage, file: Path) -> int:
+    """The image's virtual size, by its own header. The image room inspected it before: this is the second wall."""
+    if image.disk_format in ("raw", "iso"):
+        return file.stat().st_size
+    if image.disk_format != "qcow2":
+        raise BuildFailed(f"This host cannot boot images of the format {image.disk_format}.")
+    header = qcow2.read_header(file)
+    if header.has_backing or header.has_external_data or header.encrypted:
+        raise BuildFailed("The image refers to other files or is encrypted, which is not allowed.")
+    return header.virtual_size
+
+
+def _overlay(image: BootImage, virtual_size: int, disk_size: int, folder: Path) -> Disk:
+    if disk_size and virtual_size > disk_size:
+        raise BuildFailed(
+            f"The image is larger than the flavor's disk: "
+            f"it needs {-(-virtual_size // _GIB)} GB, the flavor has {disk_size // _GIB} GB."
+        )
+    size = disk_size or virtual_size
+    qcow2.create(folder / "root.qcow2", size, ("image", image.disk_format))
+    return Disk(
+        name="root",
+        path="root.qcow2",
+        format="qcow2",
+        size=size,
+        backing_path="image",
+        backing_format="raw" if image.disk_format == "raw" else "qcow2",
+        boot_index=0,
+    )
+
+
+def _cdrom_and_root(disk_size: int, cdrom_size: int, folder: Path) -> list[Disk]:
+    """An ISO image: the blank root disk comes first in the boot order, so an installed system boots once it is there."""
+    cdrom = Disk(name="cdrom", path="image", format="iso", size=cdrom_size, boot_index=1, read_only=True)
+    if not disk_size:
+        return [cdrom]
+    return [replace(_blank("root", disk_size, folder), boot_index=0), cdrom]
+
+
+def _blank(name: str, size: int, folder: Path) -> Disk:
+    qcow2.create(folder / f"{name}.qcow2", size)
+    return Disk(name=name, path=f"{name}.qcow2", format="qcow2", size=size)
+
+
+def _listed(folder: Path) -> tuple[Disk, ...]:
+    """The disks of a finished folder; the list holds bare file names, so that a data folder can be moved."""
+    disks = msgspec.json.decode((folder / _LIST).read_bytes(), type=tuple[Disk, ...])
+    return tuple(
+        replace(disk, path=str(folder / disk.path), backing_path=str(folder / disk.backing_path) if disk.backing_path else None)
+        for disk in disks
+    )
+
+
+def _explained(error: OSError) -> BuildFailed:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return BuildFailed("The host has no room left for the server's disks.")
+    return BuildFailed("The host could not make the server's disks.")

@@ -1,0 +1,39 @@
+"""Disks by name only: no file is made, no image fetched. For fleets in one process."""
+
+from pathlib import Path
+
+from kilonova.build.needs import Progress
+from kilonova.build.record import Placed, Wired
+from kilonova.drivers.simulation import Faults, Memory, NoFaults
+from kilonova.model.guest import Disk
+from kilonova.model.ids import ServerId
+
+
+class SimulatedDisks:
+    """The disks of one simulated host. `state` keeps who has some over a restart; `faults` makes it fail."""
+
+    def __init__(self, state: Path | None = None, faults: Faults | None = None) -> None:
+        self._memory = Memory(state)
+        self._faults = faults or NoFaults()
+
+    async def assemble(self, build: Placed, progress: Progress) -> tuple[Disk, ...]:
+        """One root disk of the flavor's size, by name."""
+        self._faults.before("disks.assemble", build.server_id)
+        if build.server_id not in self._memory.words:
+            self._memory.put(build.server_id, "root")
+        size = build.flavor.disk_gb << 30
+        return (Disk(name="root", path=f"simulated/{build.server_id}/root", format="qcow2", size=size, boot_index=0),)
+
+    async def add_config_drive(self, build: Wired) -> Disk:
+        """A config drive, by name."""
+        self._faults.before("disks.add_config_drive", build.server_id)
+        return Disk(name="config", path=f"simulated/{build.server_id}/config", format="iso", size=1 << 20, read_only=True)
+
+    async def remove(self, server_id: ServerId) -> None:
+        """Forget them; none there is no error."""
+        self._faults.before("disks.remove", server_id)
+        self._memory.drop(server_id)
+
+    async def inventory(self) -> set[ServerId]:
+        """The servers that have disks here."""
+        return set(self._memory.words)

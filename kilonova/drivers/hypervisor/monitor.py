@@ -1,0 +1,85 @@
+"""QMP with one QEMU, by the ``qemu.qmp`` library, with time limits and our errors. It knows commands, not guests."""
+
+import asyncio
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from kilonova.drivers.hypervisor.launch import QMP_SOCKET
+from kilonova.errors import Unavailable
+
+if TYPE_CHECKING:
+    from qemu.qmp import EventListener, QMPClient
+
+_QUIET = logging.getLogger("kilonova.drivers.hypervisor.qmp")
+_COMMAND_S = 10.0
+
+
+class Monitor:
+    """One open QMP connection; QEMU takes one at a time."""
+
+    def __init__(self, client: "QMPClient", shutdowns: "EventListener") -> None:
+        self._client = client
+        self._shutdowns = shutdowns
+
+    @classmethod
+    async def connect(cls, folder: Path, timeout_s: float) -> Self:
+        """Connect to the socket in a guest's folder and agree on terms. Raises Unavailable."""
+        from qemu.qmp import EventListener, QMPClient, QMPError  # 60 ms: paid by the first guest, not by every start of the role
+
+        client = QMPClient()
+        client.logger = _QUIET  # it logs a traceback whenever a QEMU ends, which is what QEMUs do
+        _QUIET.setLevel(logging.CRITICAL + 1)
+        shutdowns = EventListener(("SHUTDOWN",))
+        client.register_listener(shutdowns)
+        place = -1
+        try:
+            place = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            async with asyncio.timeout(timeout_s):
+                await client.connect(f"/proc/self/fd/{place}/{QMP_SOCKET}")  # as in launch.py: paths may be too long
+        except (QMPError, OSError, EOFError, TimeoutError) as error:
+            await _disconnect(client)
+            raise Unavailable("The guest's process does not answer.") from error
+        except BaseException:
+            await _disconnect(client)
+            raise
+        finally:
+            if place >= 0:
+                os.close(place)
+        return cls(client, shutdowns)
+
+    async def command(self, name: str, **arguments: object) -> Any:
+        """Run one QMP command and return what it returns. Raises Unavailable (also when QEMU refuses it)."""
+        from qemu.qmp import QMPError
+
+        try:
+            async with asyncio.timeout(_COMMAND_S):
+                return await self._client.execute(name, arguments or None)
+        except (QMPError, OSError, EOFError, TimeoutError) as error:
+            raise Unavailable("The guest's process does not answer.") from error
+
+    async def status(self) -> str:
+        """QEMU's run state: ``running``, ``paused``, ``prelaunch``, ``shutdown``, … Raises Unavailable."""
+        return str((await self.command("query-status"))["status"])
+
+    async def shutdown_reason(self) -> str:
+        """Wait, without limit, until the guest powers off; its reason, e.g. ``guest-shutdown`` or ``guest-panic``."""
+        event = await self._shutdowns.get()
+        data = event["data"]
+        return str(data.get("reason", "")) if isinstance(data, dict) else ""
+
+    async def close(self) -> None:
+        """End the connection; the guest goes on."""
+        await _disconnect(self._client)
+
+
+async def _disconnect(client: "QMPClient") -> None:
+    """The library raises here whatever broke the connection; that has been dealt with, or does not matter any more."""
+    from qemu.qmp import QMPError
+
+    try:
+        async with asyncio.timeout(5):
+            await client.disconnect()
+    except (QMPError, OSError, EOFError, TimeoutError):
+        pass

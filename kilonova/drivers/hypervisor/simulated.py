@@ -1,0 +1,85 @@
+"""Guests that are only names: no process, no file but an optional log, a few microseconds a call. For fleets in one process."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import cast
+
+from kilonova.build.record import Wired
+from kilonova.drivers.simulation import Faults, Memory, NoFaults
+from kilonova.errors import NotFound
+from kilonova.model.guest import Disk, Guest, HostFacts, PowerState
+from kilonova.model.ids import ServerId
+
+
+class SimulatedHypervisor:
+    """One simulated host. `state` keeps its guests over a restart of the role; `delay_s` is how long a start takes."""
+
+    def __init__(self, facts: HostFacts, state: Path | None = None, faults: Faults | None = None, delay_s: float = 0.0) -> None:
+        self._facts = facts
+        self._memory = Memory(state)
+        self._faults = faults or NoFaults()
+        self._delay_s = delay_s
+        self._listeners: list[Callable[[ServerId, PowerState], None]] = []
+
+    async def start(self, build: Wired, disks: tuple[Disk, ...]) -> Guest:
+        """A guest, at once or after the delay; the one that is there if it already runs."""
+        self._faults.before("hypervisor.start", build.server_id)
+        if self._delay_s:
+            await asyncio.sleep(self._delay_s)
+        power, started_at = self._recall(build.server_id)
+        if power != "running":
+            started_at = time.time()
+            self._memory.put(build.server_id, f"running@{started_at}")
+        return Guest(server_id=build.server_id, pid=0, accelerator="simulated", started_at=started_at)
+
+    async def destroy(self, server_id: ServerId) -> None:
+        """Forget it; none there is no error."""
+        self._faults.before("hypervisor.destroy", server_id)
+        self._memory.drop(server_id)
+
+    async def shut_down(self, server_id: ServerId, timeout_s: float) -> None:
+        """It is off at once. Raises NotFound."""
+        self._faults.before("hypervisor.shut_down", server_id)
+        self._switch(server_id, "shutdown")
+
+    async def guests(self) -> Mapping[ServerId, PowerState]:
+        """All of them, and those that are off."""
+        return {server_id: _power(word) for server_id, word in self._memory.words.items()}
+
+    async def console_output(self, server_id: ServerId, lines: int | None) -> str:
+        """One line, which says that there is nothing to see. Raises NotFound."""
+        if server_id not in self._memory.words:
+            raise NotFound("This server has no console log.")
+        return "This guest is simulated: it has no console.\n" if lines != 0 else ""
+
+    async def facts(self) -> HostFacts:
+        """What it was told to be."""
+        return self._facts
+
+    def watch(self, on_end: Callable[[ServerId, PowerState], None]) -> None:
+        """Call `on_end` whenever `end_by_itself` ends a guest."""
+        self._listeners.append(on_end)
+
+    def end_by_itself(self, server_id: ServerId, power: PowerState) -> None:
+        """For tests and simulations: as if the guest had powered itself off, or crashed. Raises NotFound."""
+        self._switch(server_id, power)
+        for tell in self._listeners:
+            tell(server_id, power)
+
+    async def close(self) -> None:
+        """Nothing to stop."""
+
+    def _switch(self, server_id: ServerId, power: PowerState) -> None:
+        if server_id not in self._memory.words:
+            raise NotFound("This host has no such guest.")
+        self._memory.put(server_id, f"{power}@{self._recall(server_id)[1]}")
+
+    def _recall(self, server_id: ServerId) -> tuple[PowerState | None, float]:
+        word = self._memory.words.get(server_id)
+        return (None, 0.0) if word is None else (_power(word), float(word.partition("@")[2]))
+
+
+def _power(word: str) -> PowerState:
+    return cast(PowerState, word.partition("@")[0])
