@@ -147,5 +147,5 @@ class ServerDesk(Protocol):
         ...
 
     async def console_output(self, server: Server, lines: int | None) -> str:
-        """What the guest wrote to its serial console. Raises Conflict when it has no host, Unavailable when that does not answer."""
+        """What the guest wrote to its serial console. Raises Conflict without a host, Unavailable when that does not answer."""
         ...

@@ -1,0 +1,5 @@
+"""2.66: servers and actions can be searched with ``changes-before``."""
+
+from kilonova.api.compute.changes.change import Asked, Change, ignoring
+
+CHANGE = Change(lift={Asked.SERVER_QUERY: ignoring("changes-before"), Asked.ACTION_QUERY: ignoring("changes-before")})

@@ -1,0 +1,170 @@
+"""The hosts as hypervisors: what each is, and whether it is alive."""
+
+from collections.abc import Mapping, Sequence
+
+from kilonova.api.call import Answer, Call
+from kilonova.api.compute.asking import last, page, query, shown, truth
+from kilonova.api.compute.changes.change import Asked, Document, Shown
+from kilonova.api.compute.changes.v2_53 import number_of
+from kilonova.api.compute.query_names import HYPERVISOR_PARAMETERS
+from kilonova.api.compute.saying import next_page
+from kilonova.api.world import Books
+from kilonova.errors import BadRequest, NotFound
+from kilonova.model.host import Host
+from kilonova.model.server import ServerFilter
+
+Servers = Mapping[str, list[Document]]
+"""Host name → its servers, short."""
+
+
+async def index(call: Call) -> Answer:
+    return await _list(call, detailed=False)
+
+
+async def detail(call: Call) -> Answer:
+    return await _list(call, detailed=True)
+
+
+async def show(call: Call) -> Answer:
+    asked = query(call, Asked.HYPERVISOR_QUERY, HYPERVISOR_PARAMETERS)
+    with_servers = truth(last(asked, "with_servers") or False, "with_servers")
+
+    def look(books: Books) -> tuple[Host, Servers | None]:
+        host = _find(call, books.hosts.hosts())
+        return host, _servers(books, [host]) if with_servers else None
+
+    host, servers = await call.world.ledger.read(look)
+    return Answer(200, {"hypervisor": _detailed(call, host, servers)})
+
+
+async def statistics(call: Call) -> Answer:
+    """Until 2.87: the sum over all hosts that take servers."""
+    hosts = [host for host in await _hosts(call) if host.enabled]
+    total = {
+        "count": len(hosts),
+        "vcpus": sum(host.vcpus for host in hosts),
+        "vcpus_used": sum(host.vcpus_used for host in hosts),
+        "memory_mb": sum(host.ram_mb for host in hosts),
+        "memory_mb_used": sum(host.ram_mb_used for host in hosts),
+        "free_ram_mb": sum(host.ram_mb - host.ram_mb_used for host in hosts),
+        "local_gb": sum(host.disk_gb for host in hosts),
+        "local_gb_used": sum(host.disk_gb_used for host in hosts),
+        "free_disk_gb": sum(host.disk_gb - host.disk_gb_used for host in hosts),
+        "disk_available_least": sum(host.disk_gb - host.disk_gb_used for host in hosts),
+        "running_vms": sum(host.servers for host in hosts),
+        "current_workload": 0,
+    }
+    return Answer(200, {"hypervisor_statistics": total})
+
+
+async def uptime(call: Call) -> Answer:
+    """Until 2.87. How long a host runs is not reported here, so it is said to be unknown."""
+    host = _find(call, await _hosts(call))
+    if not host.up:
+        raise BadRequest(f"Compute service of {host.name} is unavailable at this time.")
+    return Answer(200, {"hypervisor": {**_brief(call, host, None), "uptime": ""}})
+
+
+async def search(call: Call) -> Answer:
+    """Until 2.52: hosts whose name holds the last but one part of the path."""
+    return Answer(
+        200, {"hypervisors": [_brief(call, host, None) for host in _matching(await _hosts(call), call.path["hypervisor_id"])]}
+    )
+
+
+async def servers(call: Call) -> Answer:
+    """Until 2.52: the servers on those hosts."""
+
+    def look(books: Books) -> tuple[Sequence[Host], Servers]:
+        hosts = _matching(books.hosts.hosts(), call.path["hypervisor_id"])
+        return hosts, _servers(books, hosts)
+
+    hosts, found = await call.world.ledger.read(look)
+    return Answer(200, {"hypervisors": [_brief(call, host, found) for host in hosts]})
+
+
+async def _hosts(call: Call) -> Sequence[Host]:
+    return await call.world.ledger.read(lambda books: books.hosts.hosts())
+
+
+async def _list(call: Call, *, detailed: bool) -> Answer:
+    asked = query(call, Asked.HYPERVISOR_QUERY, HYPERVISOR_PARAMETERS)
+    marker, limit = page(asked)
+    pattern = last(asked, "hypervisor_hostname_pattern")
+    with_servers = truth(last(asked, "with_servers") or False, "with_servers")
+    if pattern is not None and ("limit" in asked or marker is not None):
+        raise BadRequest("Paging over hypervisors with the hypervisor_hostname_pattern query parameter is not supported.")
+
+    def look(books: Books) -> tuple[Sequence[Host], Servers | None]:
+        hosts = sorted(books.hosts.hosts(), key=lambda host: host.id)
+        if pattern is not None:
+            hosts = _matching(hosts, pattern)
+        hosts = _after(hosts, marker)[:limit]
+        return hosts, _servers(books, hosts) if with_servers else None
+
+    hosts, found = await call.world.ledger.read(look)
+    view = _detailed if detailed else _brief
+    more = next_page(call, "hypervisors", [host.id for host in hosts], limit) if call.version >= (2, 33) else {}
+    return Answer(200, {"hypervisors": [view(call, host, found) for host in hosts], **more})
+
+
+def _after(hosts: list[Host], marker: str | None) -> list[Host]:
+    if marker is None:
+        return hosts
+    for place, host in enumerate(hosts):
+        if marker in (host.id, str(number_of(host.id))):
+            return hosts[place + 1 :]
+    raise BadRequest(f"marker [{marker[:80]}] not found")
+
+
+def _matching(hosts: Sequence[Host], pattern: str) -> list[Host]:
+    found = [host for host in hosts if pattern in host.name]
+    if not found:
+        raise NotFound(f"No hypervisor matching '{pattern[:80]}' could be found.")
+    return found
+
+
+def _find(call: Call, hosts: Sequence[Host]) -> Host:
+    wanted = call.path["hypervisor_id"]
+    for host in hosts:
+        if wanted == (host.id if call.version >= (2, 53) else str(number_of(host.id))):
+            return host
+    raise NotFound(f"Hypervisor with ID '{wanted[:80]}' could not be found.")
+
+
+def _servers(books: Books, hosts: Sequence[Host]) -> Servers:
+    return {
+        host.name: [
+            {"uuid": server.id, "name": f"instance-{server.id[:8]}"}
+            for server in books.servers.find(ServerFilter(host=host.name))
+        ]
+        for host in hosts
+    }
+
+
+def _brief(call: Call, host: Host, servers: Servers | None) -> Document:
+    return shown(call, Shown.HYPERVISOR_BRIEF, _newest(host, servers), host)
+
+
+def _detailed(call: Call, host: Host, servers: Servers | None) -> Document:
+    document: Document = {
+        **_newest(host, servers),
+        "hypervisor_type": host.hypervisor_type,
+        "hypervisor_version": host.hypervisor_version,
+        "host_ip": host.host_ip,
+        "service": {"id": host.id, "host": host.name, "disabled_reason": host.disabled_reason},
+        "uptime": None,
+    }
+    return shown(call, Shown.HYPERVISOR, document, host)
+
+
+def _newest(host: Host, servers: Servers | None) -> Document:
+    document: Document = {
+        "id": host.id,
+        "hypervisor_hostname": host.name,
+        "state": "up" if host.up else "down",
+        "status": "enabled" if host.enabled else "disabled",
+    }
+    if servers is not None:
+        document["servers"] = servers.get(host.name, [])
+    return document

@@ -1,0 +1,121 @@
+"""Quotas and limits: how much a project may have, and has. Counted where it is used up; here it is only shown and set."""
+
+from collections.abc import Mapping
+
+from msgspec import UNSET
+
+from kilonova.api.call import Answer, Call
+from kilonova.api.compute.asking import body, last, shown, truth, whole
+from kilonova.api.compute.changes.change import Asked, Document, Shown
+from kilonova.api.compute.changes.v2_57 import FILES_UNTIL
+from kilonova.api.compute.schemas import QuotaChange, QuotaUpdate, QuotaUpdateWithFiles
+from kilonova.api.world import Books
+from kilonova.errors import BadRequest, Forbidden
+from kilonova.model.quota import UNLIMITED, ComputeQuota, ComputeUsage
+
+MOST = 2**31 - 1
+QUOTAS = ("instances", "cores", "ram", "metadata_items", "key_pairs", "server_groups", "server_group_members")
+"""What a quota set shows in the newest version."""
+NO_QUOTA = ("tenant_id", "force")
+Known = tuple[ComputeQuota, ComputeUsage]
+
+
+async def show(call: Call) -> Answer:
+    project = _project(call)
+    quota = await call.world.ledger.read(lambda books: books.quotas.limits(project))
+    return Answer(200, {"quota_set": {"id": project, **_quota(call, quota)}})
+
+
+async def detail(call: Call) -> Answer:
+    project = _project(call)
+    quota, used = await call.world.ledger.read(lambda books: _look(books, project))
+    in_use = {"instances": used.instances, "cores": used.cores, "ram": used.ram}
+    document: Document = {name: {"limit": getattr(quota, name), "in_use": in_use.get(name, 0), "reserved": 0} for name in QUOTAS}
+    return Answer(200, {"quota_set": {"id": project, **shown(call, Shown.QUOTA_DETAIL, document, quota)}})
+
+
+async def defaults(call: Call) -> Answer:
+    return Answer(200, {"quota_set": {"id": _project(call), **_quota(call, ComputeQuota())}})
+
+
+async def update(call: Call) -> Answer:
+    """Below what is in use only with ``force``."""
+    _refuse_users(call)
+    project = _project(call)
+    shape = QuotaUpdate if call.version > FILES_UNTIL else QuotaUpdateWithFiles
+    asked = body(call, shape, Asked.QUOTA_UPDATE).quota_set
+    changes = _changes(asked)
+    force = truth(asked.force, "force")
+
+    def change_it(books: Books) -> ComputeQuota:
+        if not force:
+            _refuse_less_than_in_use(books.quotas.usage(project), changes)
+        return books.quotas.change(project, changes)
+
+    quota = await call.world.ledger.write(change_it)
+    return Answer(200, {"quota_set": _quota(call, quota)})
+
+
+async def delete(call: Call) -> Answer:
+    """Back to the defaults."""
+    _refuse_users(call)
+    project = _project(call)
+    await call.world.ledger.write(lambda books: books.quotas.forget(project))
+    return Answer(202)
+
+
+async def limits(call: Call) -> Answer:
+    """The caller's own limits and usage; an admin may ask for another project's."""
+    other = last(call.query, "tenant_id")
+    if other is not None and other != call.who.project_id and not call.who.is_admin:
+        raise Forbidden("Policy doesn't allow os_compute_api:limits:other_project to be performed.")
+    project = other or call.who.project_id
+    quota, used = await call.world.ledger.read(lambda books: _look(books, project))
+    document: Document = {
+        "maxServerMeta": quota.metadata_items,
+        "maxTotalInstances": quota.instances,
+        "maxTotalCores": quota.cores,
+        "maxTotalRAMSize": quota.ram,
+        "maxTotalKeypairs": quota.key_pairs,
+        "maxServerGroups": quota.server_groups,
+        "maxServerGroupMembers": quota.server_group_members,
+        "totalInstancesUsed": used.instances,
+        "totalCoresUsed": used.cores,
+        "totalRAMUsed": used.ram,
+        "totalServerGroupsUsed": 0,
+    }
+    return Answer(200, {"limits": {"rate": [], "absolute": shown(call, Shown.LIMITS, document, quota)}})
+
+
+def _look(books: Books, project: str) -> Known:
+    return books.quotas.limits(project), books.quotas.usage(project)
+
+
+def _project(call: Call) -> str:
+    project = call.path["project_id"]
+    if len(project) > 64:
+        raise BadRequest(f"Project ID {project[:80]} is not a valid project.")
+    if project != call.who.project_id and not call.who.is_admin:
+        raise Forbidden("Policy doesn't allow os_compute_api:os-quota-sets:show to be performed.")
+    return project
+
+
+def _refuse_users(call: Call) -> None:
+    if last(call.query, "user_id") is not None:
+        raise BadRequest("Quotas of single users are not kept in this cloud, only those of projects.")
+
+
+def _quota(call: Call, quota: ComputeQuota) -> Document:
+    return shown(call, Shown.QUOTA, {name: getattr(quota, name) for name in QUOTAS}, quota)
+
+
+def _changes(asked: QuotaChange) -> dict[str, int]:
+    given = {name: getattr(asked, name) for name in asked.__struct_fields__ if name not in NO_QUOTA}
+    return {name: whole(value, name, UNLIMITED, MOST) for name, value in given.items() if value is not UNSET}
+
+
+def _refuse_less_than_in_use(used: ComputeUsage, changes: Mapping[str, int]) -> None:
+    for name, in_use in (("instances", used.instances), ("cores", used.cores), ("ram", used.ram)):
+        new = changes.get(name, UNLIMITED)
+        if new != UNLIMITED and new < in_use:
+            raise BadRequest(f"Quota limit {new} for {name} must be greater than or equal to already used and reserved {in_use}.")

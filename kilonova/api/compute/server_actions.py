@@ -1,0 +1,89 @@
+"""POST /servers/{id}/action: the body's one key says which."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from kilonova.api.call import Answer, Call
+from kilonova.api.compute.asking import body, whole
+from kilonova.api.compute.schemas import ConsoleOutput
+from kilonova.api.compute.servers import find
+from kilonova.errors import BadRequest, Unsupported
+from kilonova.model.server import Server
+
+Action = Callable[[Call, Server, Any], Awaitable[Answer]]
+
+
+async def act(call: Call) -> Answer:
+    """One key, one action. Raises BadRequest for none or several, Unsupported for Nova's that are not built."""
+    asked = body(call, dict[str, Any])
+    if len(asked) != 1:
+        raise BadRequest("There is no such action: the body must hold exactly one.")
+    name, argument = next(iter(asked.items()))
+    if name not in ACTIONS and name not in NOT_BUILT:
+        raise BadRequest(f"There is no such action: {name[:80]}")
+    server = await call.world.ledger.read(lambda books: find(call, books))
+    if name in NOT_BUILT:
+        raise Unsupported(f"The action {name} is not available in this cloud.")
+    return await ACTIONS[name](call, server, argument)
+
+
+async def console_output(call: Call, server: Server, argument: Any) -> Answer:
+    """The last lines of the serial console; -1, or no length, is all that is kept."""
+    try:
+        length = msgspec.convert(argument, ConsoleOutput | None)
+    except msgspec.ValidationError as wrong:
+        raise BadRequest(f"Invalid input: {wrong}") from None
+    lines = None if length is None or length.length is None else whole(length.length, "length", -1)
+    output = await call.world.servers.console_output(server, None if lines == -1 else lines)
+    return Answer(200, {"output": output})
+
+
+ACTIONS: Mapping[str, Action] = {
+    "os-getConsoleOutput": console_output,
+}
+
+NOT_BUILT = frozenset(
+    [
+        "addFixedIp",
+        "addFloatingIp",
+        "addSecurityGroup",
+        "changePassword",
+        "confirmResize",
+        "createBackup",
+        "createImage",
+        "evacuate",
+        "forceDelete",
+        "injectNetworkInfo",
+        "lock",
+        "migrate",
+        "os-getSerialConsole",
+        "os-getSPICEConsole",
+        "os-getVNCConsole",
+        "os-migrateLive",
+        "os-resetState",
+        "os-start",
+        "os-stop",
+        "pause",
+        "reboot",
+        "rebuild",
+        "removeFixedIp",
+        "removeFloatingIp",
+        "removeSecurityGroup",
+        "rescue",
+        "resize",
+        "restore",
+        "resume",
+        "revertResize",
+        "shelve",
+        "shelveOffload",
+        "suspend",
+        "trigger_crash_dump",
+        "unlock",
+        "unpause",
+        "unrescue",
+        "unshelve",
+        "resetNetwork",
+    ]
+)

@@ -1,0 +1,170 @@
+"""A POST /servers body, checked value by value, as a Wish. Decides nothing about room or quota."""
+
+import base64
+import binascii
+import secrets
+import string
+
+from msgspec import UNSET, UnsetType
+
+from kilonova.api.call import Call
+from kilonova.api.compute.asking import free_text, hostname_text, ip_text, text, truth, uuid_text, whole
+from kilonova.api.compute.schemas import NewServer, Nic, ServerFields, ServerFieldsWithFiles
+from kilonova.build.wish import NicWish, Wish
+from kilonova.errors import BadRequest, Forbidden
+
+PASSWORD_LETTERS = string.ascii_letters + string.digits
+MOST_SERVERS = 1000
+"""In one request."""
+
+
+def wish(call: Call, asked: NewServer) -> Wish:
+    """What the client asks for. Raises BadRequest or Forbidden."""
+    server = asked.server
+    _refuse_what_is_not_built(asked)
+    zone, host = _place(call, server)
+    least = whole(server.min_count, "min_count", 1, MOST_SERVERS)
+    most = least if server.max_count is UNSET else whole(server.max_count, "max_count", 1, MOST_SERVERS)
+    if least > most:
+        raise BadRequest("min_count must be <= max_count")
+    return Wish(
+        caller=call.who,
+        request_id=call.request_id,
+        name=text(server.name, "name"),
+        flavor_id=_last_part(server.flavorRef, "flavorRef"),
+        image_id=_image(server),
+        networks=_networks(server),
+        key_name=_optional_text(server.key_name, "key_name"),
+        user_data=_user_data(server),
+        config_drive=truth(server.config_drive, "config_drive") if server.config_drive is not None else False,
+        metadata=server.metadata,
+        personality=_files(server),
+        min_count=least,
+        max_count=most,
+        availability_zone=zone,
+        security_groups=tuple(dict.fromkeys(text(group.name, "security_groups") for group in server.security_groups))
+        or ("default",),
+        description=free_text(server.description, "description"),
+        hostname=hostname_text(server.hostname, "hostname") if server.hostname is not UNSET else None,
+        tags=tuple(dict.fromkeys(server.tags)),
+        admin_password=server.adminPass if server.adminPass is not UNSET else _password(),
+        access_ipv4=ip_text(server.accessIPv4, "accessIPv4", 4) if server.accessIPv4 else "",
+        access_ipv6=ip_text(server.accessIPv6, "accessIPv6", 6) if server.accessIPv6 else "",
+        host=host,
+        idempotency_key=_idempotency_key(call),
+        traceparent=call.headers.get("traceparent", "")[:128],
+        arrived_at=call.started,
+    )
+
+
+def _refuse_what_is_not_built(asked: NewServer) -> None:
+    """Said before anything is done, so that no client believes it has what it asked for."""
+    if asked.hints or asked.old_hints:
+        raise BadRequest("Scheduler hints are not available in this cloud.")
+    if asked.server.trusted_image_certificates:
+        raise BadRequest("Trusted image certificates are not available in this cloud.")
+    if asked.server.block_device_mapping:
+        raise BadRequest("Servers that boot from volumes are not available in this cloud.")
+
+
+def _image(server: ServerFields) -> str | None:
+    """The image, named directly or as the one local boot disk."""
+    image = _last_part(server.imageRef, "imageRef") if server.imageRef is not UNSET and server.imageRef else None
+    for disk in server.block_device_mapping_v2:
+        image = _image_of(disk, image)
+    if image is None:
+        raise BadRequest("Invalid imageRef provided.")
+    return uuid_text(image, "imageRef")
+
+
+def _image_of(disk: dict[str, object], image: str | None) -> str:
+    """The image of a block device that is just that image on the local boot disk. Anything else is not built."""
+    source, target = disk.get("source_type"), disk.get("destination_type", "local")
+    unknown = disk.keys() - {"source_type", "destination_type", "uuid", "boot_index", "delete_on_termination", "image_id", "tag"}
+    if unknown or source != "image" or target != "local" or str(disk.get("boot_index")) != "0":
+        raise BadRequest("Block Device Mapping is Invalid: this cloud has one local boot disk from an image, and no volumes.")
+    named = disk.get("uuid", disk.get("image_id"))
+    if not isinstance(named, str) or (image is not None and named != image):
+        raise BadRequest("Block Device Mapping is Invalid: its boot disk is not the image of the server.")
+    return named
+
+
+def _networks(server: ServerFields) -> tuple[NicWish, ...] | None:
+    if server.networks == "none":
+        return ()
+    if server.networks == "auto" or not server.networks:
+        return None
+    return tuple(_nic(nic) for nic in server.networks if isinstance(nic, Nic))
+
+
+def _nic(nic: Nic) -> NicWish:
+    tag = nic.tag if nic.tag is not UNSET else None
+    fixed_ip = ip_text(nic.fixed_ip, "fixed_ip") if nic.fixed_ip is not UNSET else None
+    if nic.port is not UNSET and nic.port is not None:
+        if fixed_ip is not None:
+            raise BadRequest(f"Specified Fixed IP '{fixed_ip}' cannot be used with port '{nic.port[:80]}'.")
+        return NicWish(port_id=uuid_text(nic.port, "port"), tag=tag)
+    if nic.uuid is UNSET:
+        raise BadRequest("Bad networks format: network uuid is not in proper format (None)")
+    return NicWish(network_id=uuid_text(nic.uuid, "networks.uuid"), fixed_ip=fixed_ip, tag=tag)
+
+
+def _place(call: Call, server: ServerFields) -> tuple[str | None, str | None]:
+    """(zone, host). A host can be named in three ways; each is for admins."""
+    zone = _optional_text(server.availability_zone, "availability_zone")
+    named = server.host if server.host is not UNSET else server.hypervisor_hostname
+    host = text(named, "host") if named is not UNSET else None
+    if server.host is not UNSET and server.hypervisor_hostname not in (UNSET, server.host):
+        raise BadRequest("No valid host was found: host and hypervisor_hostname name two different hosts.")
+    if zone is not None and ":" in zone:
+        if host is not None:
+            raise BadRequest("The host is named both in availability_zone and in host.")
+        zone, _, rest = zone.partition(":")
+        parts = [part for part in rest.split(":") if part]
+        if not parts or len(set(parts)) > 1:
+            raise BadRequest("Invalid availability_zone: it is 'zone' or, for admins, 'zone:host'.")
+        host = parts[0]
+    if host is not None and not call.who.is_admin:
+        raise Forbidden("Policy doesn't allow os_compute_api:servers:create:forced_host to be performed.")
+    return zone or None, host
+
+
+def _user_data(server: ServerFields) -> str | None:
+    if server.user_data is UNSET:
+        return None
+    plain = "".join(server.user_data.split())
+    try:
+        base64.b64decode(plain, validate=True)
+    except (binascii.Error, ValueError):
+        raise BadRequest("Invalid input for field/attribute user_data. It is not a 'base64'.") from None
+    return plain or None
+
+
+def _files(server: ServerFields) -> tuple[tuple[str, str], ...]:
+    if not isinstance(server, ServerFieldsWithFiles):
+        return ()
+    for file in server.personality:
+        try:
+            base64.b64decode("".join(file.contents.split()), validate=True)
+        except (binascii.Error, ValueError):
+            raise BadRequest("Invalid input for field/attribute contents. It is not a 'base64'.") from None
+    return tuple((file.path, file.contents) for file in server.personality)
+
+
+def _last_part(reference: str | int, name: str) -> str:
+    """Old clients send a URL; its last part is the id."""
+    found = str(reference).rstrip("/").rsplit("/", 1)[-1]
+    return text(found, name)
+
+
+def _optional_text(value: str | UnsetType, name: str) -> str | None:
+    return None if value is UNSET else text(value, name)
+
+
+def _password() -> str:
+    return "".join(secrets.choice(PASSWORD_LETTERS) for _ in range(12))
+
+
+def _idempotency_key(call: Call) -> str | None:
+    key = call.headers.get("idempotency-key")
+    return text(key, "Idempotency-Key") if key else None
