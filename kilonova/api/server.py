@@ -17,7 +17,7 @@ from kilonova.api.errors import identity_body
 from kilonova.api.rights import Right
 from kilonova.api.service import Service
 from kilonova.api.world import ApiWorld
-from kilonova.errors import TooLarge
+from kilonova.errors import BadRequest, TooLarge
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 CHUNK = 256 * 1024
@@ -25,9 +25,23 @@ CHUNK = 256 * 1024
 Responder = Callable[..., Awaitable[None]]
 
 
+class WatchedRequest(falcon.asgi.Request):
+    """Knows when a client goes away in the middle of a body: Falcon's stream just ends then, as after a whole one."""
+
+    def __init__(self, scope: Any, receive: Any, first_event: Any = None, options: Any = None) -> None:
+        self.cut_off = False
+
+        async def watched() -> Any:
+            event = await receive()
+            self.cut_off = self.cut_off or event["type"] == "http.disconnect"
+            return event
+
+        super().__init__(scope, watched, first_event=first_event, options=options)
+
+
 def application(world: ApiWorld, services: Sequence[Service]) -> falcon.asgi.App[Any, Any]:
     """An ASGI application that speaks all of `services`."""
-    app = falcon.asgi.App()
+    app = falcon.asgi.App(request_type=WatchedRequest)
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.auto_parse_qs_csv = False
     app.req_options.keep_blank_qs_values = True
@@ -74,6 +88,8 @@ def _call(world: ApiWorld, req: Any, path: dict[str, str]) -> Call:
     async def stream_body() -> AsyncIterator[bytes]:
         async for part in req.stream:
             yield part
+        if req.cut_off:
+            raise BadRequest("The connection was closed before the body was complete.")
 
     return Call(
         world=world,
@@ -121,7 +137,7 @@ def _answer_errors_in_the_dialect(app: falcon.asgi.App[Any, Any], world: ApiWorl
             answer.headers.update(dict(error.headers))
         _give(answer, req, resp)
 
-    app.add_error_handler(falcon.HTTPError, on_http_error)  # type: ignore[arg-type]
+    app.add_error_handler(falcon.HTTPError, on_http_error)
 
 
 def public(handlers: Sequence[Handler]) -> dict[Handler, Right]:

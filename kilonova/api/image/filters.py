@@ -26,22 +26,8 @@ _EXACT = {"owner": "owner", "checksum": "md5", "os_hash_value": "sha512"}
 _NUMBERS = ("min_disk", "min_ram", "size")
 _FLAGS = ("protected",)
 _SORT_KEYS = frozenset(
-    [
-        "id",
-        "name",
-        "status",
-        "disk_format",
-        "container_format",
-        "size",
-        "min_disk",
-        "min_ram",
-        "visibility",
-        "protected",
-        "owner",
-        "created_at",
-        "updated_at",
-    ]
-)
+    ("id", "name", "status", "disk_format", "container_format", "size", "min_disk", "min_ram", "visibility")
+) | {"protected", "owner", "created_at", "updated_at"}
 _LINKS = frozenset(("self", "file", "schema", "first", "next", "direct_url"))
 
 

@@ -11,28 +11,10 @@ from kilonova.model.images import Image, ImageStatus, Viewer, Visibility
 
 DISK_FORMATS = ("ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop")
 CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed")
-READ_ONLY = frozenset(
-    [
-        "created_at",
-        "updated_at",
-        "deleted",
-        "deleted_at",
-        "status",
-        "size",
-        "virtual_size",
-        "checksum",
-        "os_hash_algo",
-        "os_hash_value",
-        "direct_url",
-        "locations",
-        "stores",
-        "self",
-        "file",
-        "schema",
-        "first",
-        "next",
-    ]
-)
+_MEASURED = ("size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value", "status", "locations", "stores")
+_TIMES = ("created_at", "updated_at", "deleted_at", "deleted")
+_LINKS = ("self", "file", "schema", "first", "next", "direct_url")
+READ_ONLY = frozenset((*_MEASURED, *_TIMES, *_LINKS))
 RESERVED = ("os_glance",)
 _MAY_BE_NULL = ("kernel_id", "ramdisk_id")
 MOST_PROPERTIES = 128
