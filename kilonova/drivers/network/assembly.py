@@ -25,11 +25,13 @@ class Assembly:
     def put_up(self, place: NetworkPlace, layout: Layout, members: Members) -> None:
         """All that belongs to the network itself, and its members. Raises OSError, BuildFailed; half of it may stand then."""
         fresh = namespaces.create(place.namespace)
+        if fresh:
+            self._outside.part(place.namespace)  # a link of a namespace that somebody took away leads nowhere
 
         def within() -> None:
             links.furnish(layout)
             nft.apply(rules.network_rules(members, anew=not fresh))
-            self._dhcp(place).serve(layout, members)
+            self._dhcp(place).serve(layout, members, anew=fresh)
             _remove_taps(keep={port.tap for port in members})
 
         namespaces.inside(place.namespace, within)

@@ -33,14 +33,14 @@ class Dnsmasq:
         self._conf, self._hosts = folder / "dnsmasq.conf", folder / "hosts"
         self._leases, self._pid_file = folder / "leases", folder / "pid"
 
-    def serve(self, layout: Layout, members: Iterable[Member]) -> None:
-        """Answer exactly these members from now on; starts it if it does not run. Raises BuildFailed.
+    def serve(self, layout: Layout, members: Iterable[Member], *, anew: bool = False) -> None:
+        """Answer exactly these members from now on; starts it if it does not run, or `anew`. Raises BuildFailed.
 
-        To be called in the network's namespace.
+        To be called in the network's namespace; `anew` when that is not the one it was started in.
         """
         self._folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         members = tuple(members)
-        changed = _write(self._conf, self._configuration(layout))
+        changed = _write(self._conf, self._configuration(layout)) or anew
         _write(self._hosts, hosts_text(members))
         pid = self.pid()
         stale = self._drop_stale_leases(members) if not changed else False

@@ -10,6 +10,7 @@ import shutil
 import struct
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -87,7 +88,7 @@ def probe(dnsmasq: str = "dnsmasq") -> NetworkAbilities:
 def _root() -> Ability:
     if os.geteuid() != 0:
         return Ability(False, "does not run as root")
-    with open("/proc/self/status") as status:
+    with Path("/proc/self/status").open() as status:
         granted = next((int(line.split()[1], 16) for line in status if line.startswith("CapEff:")), 0)
     missing = [name for bit, name in ((12, "CAP_NET_ADMIN"), (21, "CAP_SYS_ADMIN")) if not granted >> bit & 1]
     return Ability(not missing, f"lacks {' and '.join(missing)}" if missing else "runs as root")

@@ -1,0 +1,47 @@
+"""The simulated network node: repeatable, remembered, and failing where it is told to."""
+
+from pathlib import Path
+
+import pytest
+
+from kilonova.build.needs import Network
+from kilonova.drivers.network.simulated import SimulatedNetwork
+from kilonova.errors import BuildFailed
+from kilonova.model.ids import ServerId
+from tests.drivers.network.guest import NET_B, a_port
+
+ONE, TWO = ServerId("server-one"), ServerId("server-two")
+
+
+class _FailAt:
+    def __init__(self, point: str) -> None:
+        self.point, self.seen = point, list[str]()
+
+    def before(self, point: str, server_id: ServerId) -> None:
+        """Fail at the one point, note all."""
+        self.seen.append(f"{point} {server_id}")
+        if point == self.point:
+            raise BuildFailed("told to")
+
+
+async def test_wires_and_forgets(tmp_path: Path) -> None:
+    node: Network = SimulatedNetwork(tmp_path / "net.log")
+    wires = await node.wire(ONE, (a_port(5), a_port(5, NET_B)), {})
+    assert [(wire.kind, wire.metadata) for wire in wires] == [("simulated", True)] * 2
+    assert await node.wire(ONE, (a_port(5), a_port(5, NET_B)), {}) == wires
+    await node.wire(TWO, (a_port(6),), {})
+    assert await SimulatedNetwork(tmp_path / "net.log").inventory() == {ONE, TWO}, "as after kill -9"
+    await node.unwire(ONE)
+    await node.unwire(ONE)
+    assert await SimulatedNetwork(tmp_path / "net.log").inventory() == {TWO}
+
+
+@pytest.mark.parametrize(("point", "left"), [("network.wire", set()), ("network.unwire", {ONE})])
+async def test_faults_fire_before_anything_happens(point: str, left: set[ServerId]) -> None:
+    faults = _FailAt(point)
+    node = SimulatedNetwork(faults=faults)
+    with pytest.raises(BuildFailed, match="told to"):
+        await node.wire(ONE, (a_port(5),), {})
+        await node.unwire(ONE)
+    assert await node.inventory() == left
+    assert f"{point} {ONE}" in faults.seen
