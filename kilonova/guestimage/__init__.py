@@ -79,6 +79,8 @@ def _refresh(image: Path, cache: Path, progress: Callable[[str], None]) -> None:
 
 
 def _make(image: Path, wanted: list[packages.Package], cache: Path, progress: Callable[[str], None]) -> None:
+    for left in (*cache.glob(".build-*"), *cache.glob("packages/.partial-*")):
+        shutil.rmtree(left, ignore_errors=True)  # of a build that was killed; we hold the lock
     with tempfile.TemporaryDirectory(prefix=".build-", dir=cache) as folder:
         work = Path(folder)
         debian = work / "debian"
