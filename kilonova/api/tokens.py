@@ -29,13 +29,13 @@ _SCOPES: tuple[Scope, ...] = ("", "project", "domain", "system")
 
 
 class _Payload(msgspec.Struct, frozen=True, array_like=True):
-    """What is inside, as short as it gets: ids as 16 bytes where they are UUIDs."""
+    """What is inside, as short as it gets."""
 
     version: int
-    user: bytes | str
+    user: bytes
     methods: int
     scope: int
-    scope_id: bytes | str
+    scope_id: bytes
     issued_at: float
     expires_at: float
     audit: tuple[bytes, ...]
@@ -133,9 +133,10 @@ def new_audit_id() -> str:
     return os.urandom(12).hex()
 
 
-def _packed(identifier: str) -> bytes | str:
-    return bytes.fromhex(identifier) if is_uuid_hex(identifier) else identifier
+def _packed(identifier: str) -> bytes:
+    """A UUID as its 16 bytes, anything else as text; the first byte says which."""
+    return b"u" + bytes.fromhex(identifier) if is_uuid_hex(identifier) else b"t" + identifier.encode()
 
 
-def _unpacked(identifier: bytes | str) -> str:
-    return identifier.hex() if isinstance(identifier, bytes) else identifier
+def _unpacked(packed: bytes) -> str:
+    return packed[1:].hex() if packed.startswith(b"u") else packed[1:].decode()
