@@ -1,4 +1,4 @@
-"""The network API's nouns: networks, subnets, ports, security groups. Holds no rule and no query; rules are in the files beside it.
+"""The network API's nouns: networks, subnets, ports, security groups. Holds no query; the rules are in the files beside it.
 
 Times are Unix times; addresses and CIDRs are text in their shortest form; MACs are lower case with colons.
 """

@@ -10,10 +10,11 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from kilonova.model.network import HostRoute, Pool
 
-Text = Annotated[str, Meta(max_length=255)]
-Id = Annotated[str, Meta(min_length=1, max_length=36)]
+Text = Annotated[str, Meta(max_length=255, pattern=r"^[^\x00]*$")]
+"""No NUL: PostgreSQL has no place for one."""
+Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00]*$")]
 Mtu = Annotated[int, Meta(ge=0, le=65535)]
-Tag = Annotated[str, Meta(min_length=1, max_length=255)]
+Tag = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00]+$")]
 Tags = Annotated[list[Tag], Meta(max_length=50)]
 
 
@@ -59,12 +60,12 @@ class NewSubnet(_Owned, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cidr: Text
     name: Text = ""
     description: Text = ""
-    gateway_ip: Text | None | UnsetType = UNSET
+    gateway_ip: Text | UnsetType | None = UNSET
     """UNSET means the first address; None means no gateway."""
     enable_dhcp: bool = True
     ipv6_ra_mode: Text | None = None
     ipv6_address_mode: Text | None = None
-    allocation_pools: list[Pool] | None | UnsetType = UNSET
+    allocation_pools: list[Pool] | UnsetType | None = UNSET
     dns_nameservers: list[Text] | None = None
     host_routes: list[HostRoute] | None = None
 
@@ -72,11 +73,11 @@ class NewSubnet(_Owned, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class SubnetChanges(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: Text | UnsetType = UNSET
     description: Text | UnsetType = UNSET
-    gateway_ip: Text | None | UnsetType = UNSET
+    gateway_ip: Text | UnsetType | None = UNSET
     enable_dhcp: bool | UnsetType = UNSET
     allocation_pools: list[Pool] | UnsetType = UNSET
-    dns_nameservers: list[Text] | None | UnsetType = UNSET
-    host_routes: list[HostRoute] | None | UnsetType = UNSET
+    dns_nameservers: list[Text] | UnsetType | None = UNSET
+    host_routes: list[HostRoute] | UnsetType | None = UNSET
 
 
 class FixedIpWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -97,14 +98,14 @@ class NewPort(_Owned, frozen=True, kw_only=True, forbid_unknown_fields=True):
     description: Text = ""
     admin_state_up: bool = True
     mac_address: Text | None = None
-    fixed_ips: list[FixedIpWish] | None | UnsetType = UNSET
+    fixed_ips: list[FixedIpWish] | UnsetType | None = UNSET
     device_id: Text = ""
     device_owner: Text = ""
     host: Text | None = field(name="binding:host_id", default=None)
     vnic_type: Text = field(name="binding:vnic_type", default="normal")
     profile: Mapping[str, Any] | None = field(name="binding:profile", default=None)
     port_security_enabled: bool | UnsetType = UNSET
-    security_groups: list[Id] | None | UnsetType = UNSET
+    security_groups: list[Id] | UnsetType | None = UNSET
     allowed_address_pairs: list[PairWish] | None = None
 
 
@@ -113,15 +114,15 @@ class PortChanges(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     description: Text | UnsetType = UNSET
     admin_state_up: bool | UnsetType = UNSET
     mac_address: Text | UnsetType = UNSET
-    fixed_ips: list[FixedIpWish] | None | UnsetType = UNSET
+    fixed_ips: list[FixedIpWish] | UnsetType | None = UNSET
     device_id: Text | UnsetType = UNSET
     device_owner: Text | UnsetType = UNSET
-    host: Text | None | UnsetType = field(name="binding:host_id", default=UNSET)
+    host: Text | UnsetType | None = field(name="binding:host_id", default=UNSET)
     vnic_type: Text | UnsetType = field(name="binding:vnic_type", default=UNSET)
-    profile: Mapping[str, Any] | None | UnsetType = field(name="binding:profile", default=UNSET)
+    profile: Mapping[str, Any] | UnsetType | None = field(name="binding:profile", default=UNSET)
     port_security_enabled: bool | UnsetType = UNSET
-    security_groups: list[Id] | None | UnsetType = UNSET
-    allowed_address_pairs: list[PairWish] | None | UnsetType = UNSET
+    security_groups: list[Id] | UnsetType | None = UNSET
+    allowed_address_pairs: list[PairWish] | UnsetType | None = UNSET
 
 
 class NewSecurityGroup(_Owned, frozen=True, kw_only=True, forbid_unknown_fields=True):

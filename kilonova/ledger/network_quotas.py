@@ -1,0 +1,60 @@
+"""How many networks, ports and so on a project may have, and has. Counted in the transaction that adds one, so it is exact."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection, Table, delete, func, insert, select
+
+from kilonova.errors import Conflict
+from kilonova.ledger.network_tables import network_quotas, networks, ports, security_group_rules, security_groups, subnets
+from kilonova.model.network import DEFAULT_QUOTAS
+from kilonova.model.quota import UNLIMITED
+
+COUNTED: Mapping[str, Table] = {
+    "network": networks,
+    "subnet": subnets,
+    "port": ports,
+    "security_group": security_groups,
+    "security_group_rule": security_group_rules,
+}
+
+
+class NetworkQuotas:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def limits(self, project_id: str) -> Mapping[str, int]:
+        query = select(network_quotas).where(network_quotas.c.project_id == project_id)
+        return {**DEFAULT_QUOTAS, **{row.resource: row.most for row in self._connection.execute(query)}}
+
+    def usage(self, project_id: str) -> Mapping[str, int]:
+        return {resource: self._count(resource, project_id) for resource in COUNTED}
+
+    def change(self, project_id: str, changes: Mapping[str, int]) -> Mapping[str, int]:
+        mine = (network_quotas.c.project_id == project_id) & network_quotas.c.resource.in_(list(changes))
+        self._connection.execute(delete(network_quotas).where(mine))
+        rows = [{"project_id": project_id, "resource": resource, "most": most} for resource, most in changes.items()]
+        if rows:
+            self._connection.execute(insert(network_quotas), rows)
+        return self.limits(project_id)
+
+    def forget(self, project_id: str) -> bool:
+        gone = self._connection.execute(delete(network_quotas).where(network_quotas.c.project_id == project_id))
+        return gone.rowcount > 0
+
+    def projects(self) -> Sequence[str]:
+        query = select(network_quotas.c.project_id).distinct().order_by(network_quotas.c.project_id)
+        return list(self._connection.execute(query).scalars())
+
+    def make_room(self, resource: str, project_id: str, more: int = 1) -> None:
+        """Raises Conflict when `more` of it would be too many."""
+        mine = (network_quotas.c.project_id == project_id) & (network_quotas.c.resource == resource)
+        most = self._connection.execute(select(network_quotas.c.most).where(mine)).scalar()
+        if most is None:
+            most = DEFAULT_QUOTAS[resource]
+        if most != UNLIMITED and self._count(resource, project_id) + more > most:
+            raise Conflict(f"Quota exceeded for resources: ['{resource}'].", kind="OverQuota")
+
+    def _count(self, resource: str, project_id: str) -> int:
+        table = COUNTED[resource]
+        query = select(func.count()).select_from(table).where(table.c.project_id == project_id)
+        return int(self._connection.execute(query).scalar_one())

@@ -1,0 +1,142 @@
+"""Everything of one transaction that has to do with networks: a book for each noun, and what a server's build asks for.
+
+This file holds no query; each noun's are in the file of its name.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+from sqlalchemy import Connection, select
+
+from kilonova.ledger.addresses import Addresses
+from kilonova.ledger.network_quotas import NetworkQuotas
+from kilonova.ledger.network_rows import NetworkRows
+from kilonova.ledger.network_tables import networks
+from kilonova.ledger.network_tags import Tags
+from kilonova.ledger.ports import Ports
+from kilonova.ledger.security_groups import SecurityGroups, SecurityRules
+from kilonova.ledger.server_ports import PortOrder, ServerPorts
+from kilonova.ledger.subnets import Subnets
+from kilonova.model.caller import Caller
+from kilonova.model.network import DEFAULT_GROUP, Agent
+from kilonova.model.network_wish import NewNetwork, NewSubnet
+from kilonova.model.port import Port
+from kilonova.model.server_address import ServerAddress
+
+
+class NoAgents:
+    """Which network nodes are alive is not in these tables; until it is, the list is empty."""
+
+    def agents(self) -> Sequence[Agent]:
+        return ()
+
+
+class Networks:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @cached_property
+    def tags(self) -> Tags:
+        return Tags(self._connection)
+
+    @cached_property
+    def quotas(self) -> NetworkQuotas:
+        return NetworkQuotas(self._connection)
+
+    @cached_property
+    def networks(self) -> NetworkRows:
+        return NetworkRows(self._connection, self.quotas, self.tags)
+
+    @cached_property
+    def subnets(self) -> Subnets:
+        return Subnets(self._connection, self.networks, Addresses(self._connection), self.quotas, self.tags)
+
+    @cached_property
+    def ports(self) -> Ports:
+        return Ports(self._connection, self.networks, self.groups, self.quotas, self.tags)
+
+    @cached_property
+    def groups(self) -> SecurityGroups:
+        return SecurityGroups(self._connection, self.quotas, self.tags)
+
+    @cached_property
+    def rules(self) -> SecurityRules:
+        return SecurityRules(self._connection, self.groups, self.quotas)
+
+    @cached_property
+    def agents(self) -> NoAgents:
+        return NoAgents()
+
+    @cached_property
+    def server_ports(self) -> ServerPorts:
+        return ServerPorts(self._connection, self.groups, self.tags)
+
+    def networks_for_auto(self, project_id: str) -> list[tuple[str, str]]:
+        """(id, name) of the networks a server of this project may be put on unasked, oldest first."""
+        return self.server_ports.networks_for_auto(project_id)
+
+    def make_server_port(  # noqa: PLR0913 - one NIC of an order, spelled out where the order is written
+        self,
+        *,
+        project_id: str,
+        server_id: str,
+        network_id: str,
+        fixed_ip: str | None = None,
+        host: str,
+        security_groups: Sequence[str] = (DEFAULT_GROUP,),
+        device_owner: str = "compute:nova",
+        now: float,
+    ) -> Port:
+        """See `ServerPorts.make`."""
+        order = PortOrder(
+            project_id=project_id,
+            server_id=server_id,
+            network_id=network_id,
+            fixed_ip=fixed_ip,
+            host=host,
+            security_groups=security_groups,
+            device_owner=device_owner,
+            now=now,
+        )
+        return self.server_ports.make(order)
+
+    def bind_server_port(self, *, port_id: str, project_id: str | None, server_id: str, host: str, now: float) -> Port:
+        """A user's own port becomes this server's; `project_id` None is an admin. Raises NotFound, BadRequest, Conflict."""
+        return self.server_ports.bind(port_id=port_id, project_id=project_id, server_id=server_id, host=host, now=now)
+
+    def move_server_ports(self, server_id: str, host: str, now: float) -> None:
+        """The server was given another host; its addresses stay."""
+        self.server_ports.move(server_id, host, now)
+
+    def release_server_ports(self, server_id: str) -> None:
+        """Ports the order made are gone, their addresses free; a user's own are only unbound. None there is no error."""
+        self.server_ports.release(server_id)
+
+    def set_server_ports_status(self, server_id: str, status: str, now: float) -> None:
+        """`status` is ACTIVE, DOWN or BUILD."""
+        self.server_ports.set_status(server_id, status, now)
+
+    def server_ports_of(self, server_id: str) -> tuple[Port, ...]:
+        """The server's ports as a build needs them, in the order of its NICs."""
+        return self.server_ports.ports_of(server_id)
+
+    def ports_of_servers(self, server_ids: Sequence[str]) -> Mapping[str, Sequence[ServerAddress]]:
+        """Server id → its addresses in NIC order; a server without any is not in it."""
+        return self.server_ports.of_servers(server_ids)
+
+    def port_inventory(self) -> dict[str, tuple[str, ...]]:
+        """Server id → its ports' ids, for the audit."""
+        return self.server_ports.inventory()
+
+    def ensure_default_network(self, *, project_id: str, name: str, cidr: str, now: float) -> str:
+        """The id of the shared network that a new cloud begins with; made, with one subnet, when there is none of that name."""
+        known = select(networks.c.id).where(networks.c.project_id == project_id, networks.c.name == name, networks.c.shared)
+        network_id = self._connection.execute(known.order_by(networks.c.created_at).limit(1)).scalar()
+        if network_id is not None:
+            return str(network_id)
+        admin = Caller(user_id="", user_name="", project_id=project_id, roles=frozenset({"admin"}))
+        network = self.networks.create(NewNetwork(name=name, shared=True), admin, now)
+        version = 6 if ":" in cidr else 4
+        subnet = NewSubnet(network_id=network.id, name=f"{name}-subnet", cidr=cidr, ip_version=version)
+        self.subnets.create(subnet, admin, now)
+        return network.id
