@@ -1,9 +1,10 @@
 """A real QEMU machine for the guest image's tests: starts, watches the serial console, speaks QMP and ssh, ends for certain.
 
-Its network is QEMU's own with the outside shut (`restrict`), reachable only by a port of 127.0.0.1.
+Its network is QEMU's own with the outside shut (`restrict`), reachable only at a loopback address of its own.
 """
 
 import json
+import random
 import re
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 
 import pycdlib
 
+SSH = 2222
 PATIENCE = 90.0  # an emulated guest on a busy machine
 
 
@@ -25,7 +27,7 @@ class Machine:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.kind, self.memory, self.network = folder, kind, memory, network
         self.disk = folder / "disk.qcow2"
-        self.port = _free_port()
+        self.address = _own_address()
         self.process: subprocess.Popen[bytes] | None = None
         self.key = folder / "key"
         call("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key))
@@ -48,7 +50,7 @@ class Machine:
             words += ["-blockdev", f"driver=raw,node-name=drive,read-only=on,file.driver=file,file.filename={drive}"]
             words += ["-device", "virtio-blk-pci,drive=drive"]
         if self.network:
-            forward = f"tcp:127.0.0.1:{self.port}-:22"
+            forward = f"tcp:{self.address}:{SSH}-:22"
             words += ["-netdev", f"user,id=net,restrict=on,hostfwd={forward}", "-device", "virtio-net-pci,netdev=net,romfile="]
         words += ["-serial", f"file:{self.folder / 'console'}", "-qmp", f"unix:{self.folder / 'qmp'},server=on,wait=off"]
         self.process = subprocess.Popen(words)
@@ -76,10 +78,10 @@ class Machine:
         """What `command` prints in the guest; tried again until the guest lets us in."""
         options = [word for option in ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "ConnectTimeout=5")
                    for word in ("-o", option)]  # fmt: skip
-        words = ["ssh", "-q", "-F", "none", *options, "-o", "BatchMode=yes", "-i", str(self.key), "-p", str(self.port)]
+        words = ["ssh", "-q", "-F", "none", *options, "-o", "BatchMode=yes", "-i", str(self.key), "-p", str(SSH)]
         deadline = time.monotonic() + PATIENCE
         while True:
-            done = subprocess.run([*words, "root@127.0.0.1", command], capture_output=True, text=True, timeout=60)
+            done = subprocess.run([*words, f"root@{self.address}", command], capture_output=True, text=True, timeout=60)
             if done.returncode != 255:
                 return done.stdout
             assert time.monotonic() < deadline, done.stderr
@@ -159,7 +161,6 @@ def call(*words: str) -> str:
     return done.stdout
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _own_address() -> str:
+    """An address in 127.0.0.0/8 that nobody else is likely to use: a free port of 127.0.0.1 may be taken before QEMU has it."""
+    return ".".join(["127", *(str(random.randint(2, 250)) for _ in range(3))])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.guestimage.machine import Machine, config_drive, metadata_service
+from tests.guestimage.machine import SSH, Machine, config_drive, metadata_service
 
 pytestmark = [pytest.mark.qemu, pytest.mark.guest, pytest.mark.timeout(400)]
 
@@ -48,7 +48,7 @@ def test_guest_alone_then_with_a_network(machine: Callable[..., Machine], tmp_pa
     config = "#cloud-config\nhostname: late\npackages: [vim]\nruncmd:\n  - echo one from $(hostname)\n  - [echo, 'two words']\n"
     metadata = {"uuid": FIRST, "name": "x", "public_keys": {"a": guest.public_key}}
     service = metadata_service(tmp_path, metadata, config)
-    arguments = {"net": "169.254.0.0/16", "restrict": True, "hostfwd": [{"str": f"tcp:127.0.0.1:{guest.port}-:22"}]}
+    arguments = {"net": "169.254.0.0/16", "restrict": True, "hostfwd": [{"str": f"tcp:{guest.address}:{SSH}-:22"}]}
     forward = [{"str": f"tcp:169.254.169.254:80-cmd:{service}"}]
     guest.qmp("netdev_add", type="user", id="net", guestfwd=forward, **arguments)
     guest.qmp("device_add", driver="virtio-net-pci", netdev="net", id="nic", bus="spare", romfile="")
