@@ -36,5 +36,6 @@ def clear_folder(folder: Path) -> None:
 
 
 def servers_with(root: Path, part: str) -> set[ServerId]:
-    """The servers that have a folder of this driver."""
-    return {ServerId(folder.parent.name) for folder in (root / "servers").glob(f"*/{part}")}
+    """The servers that have a folder of this driver; what is not named like a server is none."""
+    names = {folder.parent.name for folder in (root / "servers").glob(f"*/{part}")}
+    return {ServerId(name) for name in names if _SAFE.match(name)}

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -32,7 +33,8 @@ class Service:
                 self.send_response(service.status)
                 self.send_header("Content-Length", str(len(service.body)))
                 self.end_headers()
-                self.wfile.write(service.body[: service.stop_after])
+                with suppress(ConnectionError):  # the other side may have heard enough
+                    self.wfile.write(service.body[: service.stop_after])
                 if service.stop_after is not None:
                     self.wfile.flush()
                     service.silent.wait(10)

@@ -139,3 +139,8 @@ async def test_a_servers_id_is_not_a_path(disks: QcowDisks) -> None:
     for bad in ("../x", "", "a/b", ".."):
         with pytest.raises(BadRequest):
             await disks.remove(ServerId(bad))
+
+
+async def test_a_strangers_folder_is_no_server(disks: QcowDisks, tmp_path: Path) -> None:
+    (tmp_path / "data" / "servers" / "lost+found" / "disks").mkdir(parents=True)
+    assert await disks.inventory() == set()

@@ -24,7 +24,7 @@ pytestmark = [
 async def ssh(port: int, key: Path, command: str) -> str:
     """Run a command in the guest, again until it answers."""
     words = ["ssh", "-i", str(key), "-p", str(port), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-             "-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "root@127.0.0.1", command]  # fmt: skip
+             "-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-o", "ConnectTimeout=2", "root@127.0.0.1", command]  # fmt: skip
     async with asyncio.timeout(120):
         while True:
             done = await asyncio.to_thread(subprocess.run, words, capture_output=True, text=True, timeout=60)

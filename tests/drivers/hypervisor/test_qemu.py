@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,45 @@ async def test_a_restarted_role_finds_its_guests(hypervisors: Restart, disks: Qc
     assert qemus_of(build.server_id) == [guest.pid]
     await second.destroy(build.server_id)
     assert qemus_of(build.server_id) == []
+
+
+ROLE = """
+import asyncio, sys
+from pathlib import Path
+from tests.drivers.builds import *
+from kilonova.drivers.disks.local import QcowDisks
+from kilonova.drivers.hypervisor.plugs import UserPlugs
+from kilonova.drivers.hypervisor.qemu import QemuHypervisor
+
+async def role(root):
+    fetch, blank = FileFetch(), b"\\0" * 65536
+    build = placed(fetch.offer(image_of(blank), blank))
+    made = await QcowDisks(root, fetch).assemble(build, no_progress)
+    await QemuHypervisor(HostName("h"), root, UserPlugs()).start(wired(build, made), made)
+    print(build.server_id, flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(role(Path(sys.argv[1])))
+"""
+
+
+async def test_a_guest_outlives_a_role_that_is_killed(hypervisors: Restart, tmp_path: Path) -> None:
+    second = hypervisors()
+    role = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", ROLE, str(tmp_path / "data"), stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[3]
+    )
+    assert role.stdout is not None
+    async with asyncio.timeout(60):
+        server_id = ServerId((await role.stdout.readline()).decode().strip())
+    role.kill()
+    await role.wait()
+    (pid,) = qemus_of(server_id)
+    told: asyncio.Queue[tuple[ServerId, PowerState]] = asyncio.Queue()
+    second.watch(lambda *end: told.put_nowait(end))
+    assert await second.guests() == {server_id: "running"}
+    os.kill(pid, signal.SIGKILL)  # not our child, and still we learn of its end
+    async with asyncio.timeout(10):
+        assert await told.get() == (server_id, "crashed")
 
 
 async def test_a_start_interrupted_by_a_crash_is_found(
