@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -105,7 +105,7 @@ def present_services(names: Sequence[str] = SERVICES) -> list[Service]:
 
 @asynccontextmanager
 async def running_cloud(folder: Path, services: Sequence[Service] | None = None, **world: Any) -> AsyncIterator[CloudApi]:
-    """`services` None: all that are there. `world` replaces fields of the ApiWorld: ``servers=desk``, ``now=clock``."""
+    """`services` None: all that are there. `world` sets fields of the ApiWorld (``servers=desk``); those not known here are None."""
     url = f"sqlite:///{folder / 'ledger.db'}"
     engine = open_engine(url)
     metadata.create_all(engine)
@@ -114,12 +114,11 @@ async def running_cloud(folder: Path, services: Sequence[Service] | None = None,
     clock = world.get("now", time.time)
     passwords = Argon2(memory_kib=64, rounds=1)
     hashed = await passwords.hash(PASSWORD)
-    parts: dict[str, Any] = {
+    parts: dict[str, Any] = {part.name: None for part in fields(ApiWorld) if part.default is MISSING} | {
         "ledger": ledger,
         "tokens": FernetTokens(open_keys(folder / "token.keys"), cast(Any, ledger), clock),
         "passwords": passwords,
         "images": FileStore(folder / "images"),
-        "servers": None,
         "public_url": URL,
         "region": REGION,
         "now": clock,
@@ -129,7 +128,7 @@ async def running_cloud(folder: Path, services: Sequence[Service] | None = None,
         lambda books: bootstrap(books, admin_password_hash=hashed, public_url=api_world.public_url, region=REGION)
     )
     app = application(api_world, present_services() if services is None else services)
-    client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=URL)
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app=cast(Any, app)), base_url=URL)
     cloud = CloudApi(app, api_world, ledger, client, first.user_id, first.project_id)
     answer = await cloud.sign_in("admin", scope={"project": {"id": first.project_id}})
     assert answer.status_code == 201, answer.text

@@ -64,7 +64,8 @@ async def test_other_scopes(cloud_api: CloudApi) -> None:
     assert "project" not in domain
     system = (await cloud_api.sign_in("admin", scope={"system": {"all": True}})).json()["token"]
     assert system["system"] == {"all": True}
-    for unscoped in ("unscoped", {"unscoped": {}}, None):
+    nothing: list[Any] = ["unscoped", {"unscoped": {}}, None]
+    for unscoped in nothing:
         token = (await cloud_api.sign_in("admin", scope=unscoped)).json()["token"]
         assert not {"project", "domain", "system", "roles", "catalog"} & set(token)
 
@@ -107,7 +108,7 @@ async def test_an_unknown_user_costs_a_hash_too(cloud_api: CloudApi) -> None:
         hashed.append(known)
         return await real(password, known)
 
-    cloud_api.world.passwords.matches = watched  # type: ignore[method-assign]
+    cloud_api.world.passwords.matches = watched  # type: ignore[method-assign, assignment]
     assert (await cloud_api.sign_in("nobody")).status_code == 401
     assert hashed == [""]
 
