@@ -39,6 +39,8 @@ def furnish(layout: Layout) -> None:
             options = {"br_stp_state": 0, "br_forward_delay": 0, "br_mcast_snooping": 0}
             ip.link("add", ifname=BRIDGE, kind="bridge", address=layout.bridge_mac, **options)
             index = _existing(ip, BRIDGE)
+        # Nobody else may have the gateway's addresses, so it need not wait for a second to see whether somebody has.
+        _sysctl(f"ipv6/conf/{BRIDGE}/accept_dad", "0")
         _sysctl(f"ipv6/conf/{BRIDGE}/disable_ipv6", "0" if six else "1")
         ip.link("set", index=index, mtu=layout.mtu, state="up")
         _addresses(ip, index, layout)

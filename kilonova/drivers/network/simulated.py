@@ -33,3 +33,8 @@ class SimulatedNetwork:
     async def inventory(self) -> set[ServerId]:
         """The servers that have ports here."""
         return set(self._memory.words)
+
+    async def close(self, keep: bool) -> None:
+        """`keep`: nothing to do, the memory is on disk already; else everybody is forgotten."""
+        for server_id in () if keep else tuple(self._memory.words):
+            self._memory.drop(server_id)

@@ -24,7 +24,7 @@ class UserNetwork:
     def __init__(self, state: Path, ssh_ports: range = range(22100, 26100)) -> None:
         self._state, self._ssh_ports = state, ssh_ports
         self._lock = asyncio.Lock()
-        self._reserved = _read(state)
+        self._reserved = reserved_ports(state)
 
     async def wire(self, server_id: ServerId, ports: tuple[Port, ...], documents: Mapping[str, bytes]) -> tuple[Wire, ...]:
         """A wire per port, of kind ``user``, each with a loopback port of its own that stays the same. Raises BuildFailed."""
@@ -49,6 +49,12 @@ class UserNetwork:
         """The servers that have a loopback port here."""
         return set(self._reserved)
 
+    async def close(self, keep: bool) -> None:
+        """`keep`: nothing to do, the guests' ports are remembered; else all are given back."""
+        async with self._lock:
+            if not keep:
+                await self._remember({})
+
     async def _remember(self, reserved: _Reserved) -> None:
         await asyncio.to_thread(_write, self._state, reserved)
         self._reserved = reserved
@@ -72,7 +78,8 @@ def _is_free(number: int) -> bool:
     return True
 
 
-def _read(state: Path) -> _Reserved:
+def reserved_ports(state: Path) -> _Reserved:
+    """Server → port → loopback port, as the file says."""
     try:
         return msgspec.json.decode(state.read_bytes(), type=_Reserved)
     except (FileNotFoundError, msgspec.DecodeError):

@@ -94,6 +94,19 @@ class Guest:
 
         self.inside(take)
 
+    def take_six(self, *ips: str) -> None:
+        """Take IPv6 addresses, and the link-local one that belongs to the MAC."""
+        from pyroute2 import IPRoute
+
+        def take() -> None:
+            Path("/proc/sys/net/ipv6/conf/eth0/disable_ipv6").write_text("0")
+            with IPRoute() as netlink:
+                index = netlink.link_lookup(ifname="eth0")[0]
+                for ip in ips:
+                    netlink.addr("add", index=index, address=ip, prefixlen=64, flags=0x02)  # no duplicate detection
+
+        self.inside(take)
+
     def dhcp(self, mac: str | None = None, patience_s: float = 6.0) -> Lease | None:
         """Discover and request, as a guest does; None when nobody answers."""
         return self.inside(lambda: _lease(bytes.fromhex((mac or self.wire.mac).replace(":", "")), patience_s))

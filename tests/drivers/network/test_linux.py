@@ -2,19 +2,21 @@
 
 import asyncio
 import socket
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from kilonova.build.needs import Network
 from kilonova.drivers.network import namespaces
-from kilonova.drivers.network.linux import LinuxNetwork
+from kilonova.drivers.network.linux import LinuxNetwork, LinuxNetworkSettings
 from kilonova.errors import BuildFailed
-from kilonova.model.ids import ServerId
-from kilonova.model.port import Port, Wire
+from kilonova.model.ids import NetworkId, ServerId, SubnetId
+from kilonova.model.port import Address, Port, Wire
 from tests.drivers.network.conftest import traces
-from tests.drivers.network.guest import NET_B, Guest, a_port, arp, raw_socket, udp_frame
+from tests.drivers.network.guest import NET_A, NET_B, Guest, a_port, arp, raw_socket, udp_frame
 
 pytestmark = pytest.mark.root
 
@@ -27,7 +29,7 @@ def _documents(name: str) -> dict[str, bytes]:
     return {"openstack/latest/meta_data.json": b'{"name": "%s"}' % name.encode(), "latest/meta-data/hostname": name.encode()}
 
 
-async def _wire(node: LinuxNetwork, server: ServerId, port: Port) -> Wire:
+async def _wire(node: Network, server: ServerId, port: Port) -> Wire:
     return (await node.wire(server, (port,), _documents(server)))[0]
 
 
@@ -70,6 +72,7 @@ async def test_metadata_believes_no_header_and_no_other_address(network: Make, p
     await asyncio.to_thread(two.unplug)
     # Even a port without port security must not read its neighbour's documents by taking its address.
     await asyncio.to_thread(one.configure, "10.0.0.6")
+    await asyncio.to_thread(one.inside, lambda: _send(arp(first.mac, "10.0.0.6", "10.0.0.1")))
     with pytest.raises(OSError, match=r"timed out|unreachable|No route"):
         await asyncio.to_thread(one.get, "/latest/meta-data/hostname", "GET", "10.0.0.6")
 
@@ -148,7 +151,7 @@ async def test_an_address_goes_to_its_next_owner_at_once(network: Make, plug: Pl
 
 
 async def test_wire_and_unwire_can_be_repeated(network: Make, cloud: str, tmp_path: Path) -> None:
-    node = network()
+    node: Network = network()
     assert await _wire(node, ONE, a_port(5)) == await _wire(node, ONE, a_port(5))
     await _wire(node, TWO, a_port(6))
     assert await node.inventory() == {ONE, TWO}
@@ -215,3 +218,57 @@ async def test_this_thread_never_leaves_its_namespace(network: Make) -> None:
     pool = await asyncio.gather(*(asyncio.to_thread(Path("/proc/thread-self/ns/net").readlink) for _ in range(8)))
     assert {here, *pool} == {Path("/proc/thread-self/ns/net").readlink()}
     assert namespaces.inside((await _wire(node, ONE, a_port(5))).namespace, Path("/proc/thread-self/ns/net").readlink) != here
+
+
+async def test_many_networks_at_once(network: Make, cloud: str, tmp_path: Path) -> None:
+    before = traces(cloud, tmp_path)
+    node = network()
+    ids = [NetworkId(f"{n:08x}-0000-4000-8000-00000000000a") for n in range(8)]
+    orders = [(ServerId(f"server-{n}"), a_port(n + 2, ids[n % 8])) for n in range(32)]
+    wires = await asyncio.gather(*(_wire(node, server, port) for server, port in orders))
+    assert len({wire.namespace for wire in wires}) == 8
+    assert len(traces(cloud, tmp_path)["processes"]) == 8
+    await asyncio.gather(*(node.unwire(server) for server, _ in orders))
+    assert traces(cloud, tmp_path) == before
+
+
+async def test_ids_that_begin_alike_get_different_namespaces(network: Make) -> None:
+    node = network()
+    alike = NetworkId(NET_A[:-1] + "f")
+    assert (await _wire(node, ONE, a_port(5))).namespace != (await _wire(node, TWO, a_port(5, alike))).namespace
+
+
+async def test_ipv6_is_reached_by_its_owner_only(network: Make, plug: Plug) -> None:
+    node = network()
+    known = a_port(5)
+    six = Address(subnet_id=SubnetId("six"), ip="fd00:5::5", cidr="fd00:5::/64", gateway="fd00:5::1")
+    guest = plug(await _wire(node, ONE, msgspec.structs.replace(known, addresses=(*known.addresses, six))))
+    assert (await asyncio.to_thread(guest.boot)).ip == "10.0.0.5"
+
+    def knock(source: str) -> None:
+        with socket.create_connection(("fd00:5::1", 9), 1.5, (source, 0)):
+            pass
+
+    await asyncio.to_thread(guest.take_six, "fd00:5::5", "fd00:5::66")
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.to_thread(guest.inside, lambda: knock("fd00:5::5"))
+    with pytest.raises(OSError, match=r"timed out|unreachable|No route"):
+        await asyncio.to_thread(guest.inside, lambda: knock("fd00:5::66"))
+
+
+async def test_dhcp_runs_without_rights_where_its_files_can_be_read(able: None, cloud: str, plug: Plug) -> None:
+    with tempfile.TemporaryDirectory(prefix=f"kn-{cloud}-") as place:
+        folder = Path(place)
+        folder.chmod(0o755)
+        node = LinuxNetwork(LinuxNetworkSettings(cloud=cloud, folder=folder / "state"))
+        try:
+            await _wire(node, ONE, a_port(5))
+            (pid,) = (found.read_text().strip() for found in folder.glob("state/dhcp/*/pid"))
+            status = Path(f"/proc/{pid}/status").read_text()
+            assert next(line.split()[1:] for line in status.splitlines() if line.startswith("Uid:")) != ["0"] * 4
+            guest = plug(await _wire(node, TWO, a_port(6)))  # it must be able to read its hosts again
+            assert (await asyncio.to_thread(guest.boot)).ip == "10.0.0.6"
+            hidden = [*folder.glob("state/servers"), *folder.glob("state/networks")]
+            assert [known.stat().st_mode & 0o777 for known in hidden] == [0o700, 0o700]
+        finally:
+            await node.close(keep=False)

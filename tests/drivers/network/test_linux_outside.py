@@ -75,14 +75,15 @@ async def test_nobody_comes_in_by_it(network: Make, plug: Plug, outside: tuple[s
     await asyncio.to_thread(one.boot)
     await asyncio.to_thread(two.boot)
     ear = one.inside(lambda: socket.create_server(("10.0.0.5", 22)))
+    careless = namespaces.inside(one.wire.namespace, lambda: socket.create_server(("", 23)))
 
     def from_outside(ip: str, port: int) -> None:
         with namespaces.inside(outside[0], lambda: socket.create_connection((ip, port), 0.7)):
             pass
 
-    with ear:
+    with ear, careless:
         namespaces.inside(outside[0], lambda: _route("10.0.0.0/24", "100.64.0.2"))
-        for ip, port in (("10.0.0.5", 22), ("100.64.0.2", 80), ("100.64.0.2", 22)):
+        for ip, port in (("10.0.0.5", 22), ("100.64.0.2", 80), ("100.64.0.2", 23)):
             with pytest.raises(OSError, match=r"timed out|refused|unreachable"):
                 await asyncio.to_thread(from_outside, ip, port)
         with pytest.raises(OSError, match=r"timed out|refused|unreachable"):

@@ -36,6 +36,15 @@ async def test_wires_and_forgets(tmp_path: Path) -> None:
     assert await SimulatedNetwork(tmp_path / "net.log").inventory() == {TWO}
 
 
+async def test_closing_keeps_or_forgets(tmp_path: Path) -> None:
+    node = SimulatedNetwork(tmp_path / "net.log")
+    await node.wire(ONE, (a_port(5),), {})
+    await node.close(keep=True)
+    assert await SimulatedNetwork(tmp_path / "net.log").inventory() == {ONE}
+    await node.close(keep=False)
+    assert await SimulatedNetwork(tmp_path / "net.log").inventory() == set()
+
+
 @pytest.mark.parametrize(("point", "left"), [("network.wire", set()), ("network.unwire", {ONE})])
 async def test_faults_fire_before_anything_happens(point: str, left: set[ServerId]) -> None:
     faults = _FailAt(point)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kilonova.build.needs import Network
 from kilonova.drivers.network.user import UserNetwork
 from kilonova.errors import BuildFailed
 from kilonova.model.ids import ServerId
@@ -35,6 +36,15 @@ async def test_it_is_remembered_and_repeatable(tmp_path: Path) -> None:
     await again.unwire(ONE)
     await again.unwire(ONE)
     assert await UserNetwork(state, PORTS).inventory() == {TWO}
+
+
+async def test_closing_keeps_or_gives_back(tmp_path: Path) -> None:
+    node: Network = UserNetwork(tmp_path / "user.json", PORTS)
+    await node.wire(ONE, (a_port(5),), {})
+    await node.close(keep=True)
+    assert await UserNetwork(tmp_path / "user.json", PORTS).inventory() == {ONE}
+    await node.close(keep=False)
+    assert await UserNetwork(tmp_path / "user.json", PORTS).inventory() == set()
 
 
 async def test_a_port_somebody_else_uses_is_left_out(tmp_path: Path) -> None:
