@@ -185,13 +185,14 @@ class NatsBus:
                 where = subject or subjects.queue_subject(parcel.queue)
                 if not await self._send(where, reply, messages.pack(parcel.message), head):
                     lost_on_purpose.add(parcel.message_id)
-                    future.cancel()
+                    del sent[reply]
+                    self._replies.forget(reply)
             if sent:
                 await asyncio.wait([future for _, future in sent.values()], timeout=PUT_WITHIN_S)
-            words = [(message_id, _result(future)) for message_id, future in sent.values()]
-            if self._streams.kept_here and any(word and nobody_there(word) for _, word in words):
-                self._tasks.start(self._mend())
-            return lost_on_purpose | {message_id for message_id, word in words if word and _kept(word)}
+            words = {message_id: _result(future) for message_id, future in sent.values()}
+            taken = {message_id for message_id, word in words.items() if word and _kept(word)}
+            self._mind_streams(subjects.NEWS if subject else subjects.ORDERS, list(words.values()), bool(taken))
+            return lost_on_purpose | taken
         finally:
             for reply in sent:
                 self._replies.forget(reply)
@@ -254,10 +255,14 @@ class NatsBus:
     async def _restore(self) -> None:
         await self._streams.restore()
 
-    async def _mend(self) -> None:
-        """The broker has lost its streams under a living connection: make them again, for the next attempt."""
-        with suppress(Unavailable):
-            await self._streams.restore()
+    def _mind_streams(self, stream: str, words: list[Msg | None], taken: bool) -> None:
+        """Control's connection makes a stream again that the broker has lost or cannot write to."""
+        if taken:
+            self._streams.took(stream)
+        elif words and self._streams.kept_here and self._connection.up:
+            missing = any(word and nobody_there(word) for word in words)
+            if missing or not any(words):
+                self._tasks.start(self._streams.mend(stream, silent=not missing))
 
 
 def _result(future: asyncio.Future[Msg]) -> Msg | None:

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import nats.errors
 from msgspec import Struct
@@ -104,12 +105,11 @@ class Connection:
         """Say what is still to be said, and hang up."""
         self._closing = True
         await self._tasks.cancel()
-        if self.client.is_connected:
-            try:
+        with suppress(nats.errors.Error, OSError):  # the broker may go at the same time
+            if self.client.is_connected:
                 await self.client.flush(timeout=1)
-            except (nats.errors.Error, OSError):
-                pass
-        await self.client.close()
+        with suppress(OSError):
+            await self.client.close()
 
     async def _error(self, error: Exception) -> None:
         text = str(error).lower()
@@ -118,7 +118,7 @@ class Connection:
         if "permissions violation" in text:
             self.refused = [*self.refused[-19:], text]
             log.warning("the broker did not permit it: %s", text, extra={"action": "refused"})
-        elif self.up:
+        elif self.up and not self._closing:
             log.warning("bus: %s", error, extra={"action": "bus_error"})
 
     async def _disconnected(self) -> None:

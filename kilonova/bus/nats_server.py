@@ -6,6 +6,7 @@ It does not supervise the process; that is the work of whoever starts the roles.
 import asyncio
 import importlib.metadata
 import socket
+import ssl
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -110,19 +111,19 @@ def packaged_binary() -> Path:
     raise Unavailable("The message broker is not installed.")
 
 
-async def wait_ready(url: str, creds_text: str, timeout_s: float) -> None:
+async def wait_ready(url: str, creds_text: str, timeout_s: float, tls: ssl.SSLContext | None = None) -> None:
     """Return when the broker takes this credential and its JetStream answers. Raises Unavailable after `timeout_s`."""
     try:
         async with asyncio.timeout(timeout_s):
             while True:
-                if await _answers(url, creds_text):
+                if await _answers(url, creds_text, tls):
                     return
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise Unavailable("The message broker did not start in time.") from None
 
 
-async def _answers(url: str, creds_text: str) -> bool:
+async def _answers(url: str, creds_text: str, tls: ssl.SSLContext | None) -> bool:
     where = urlsplit(url)
     try:
         # nats-py pauses for long after a refused connection, so try the bare port first.
@@ -132,7 +133,7 @@ async def _answers(url: str, creds_text: str) -> bool:
     writer.close()
     client = Client()
     try:
-        await client.connect(url, user_credentials=RawCredentials(creds_text), allow_reconnect=False, error_cb=_quiet)
+        await client.connect(url, user_credentials=RawCredentials(creds_text), allow_reconnect=False, error_cb=_quiet, tls=tls)
         await client.request("$JS.API.INFO", timeout=1)
     except (OSError, nats.errors.Error):
         return False

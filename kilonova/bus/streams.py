@@ -6,6 +6,7 @@ It publishes nothing.
 
 import asyncio
 import logging
+from collections import Counter
 
 import nats.errors
 import nats.js.errors
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 ACK_WAIT_S = 30
 """An order whose node falls silent is delivered again after this long; while a handler works the node says so every 10 s."""
 UNFINISHED_AT_ONCE = 256
+SILENCES = 2
 
 _STREAMS = (
     StreamConfig(
@@ -56,6 +58,7 @@ class Streams:
         self._broker = client.jetstream(timeout=10)
         self._wanted = False
         self._queues: set[tuple[QueueKind, str]] = set()
+        self._silences: Counter[str] = Counter()
 
     @property
     def kept_here(self) -> bool:
@@ -84,6 +87,9 @@ class Streams:
             ack_wait=ACK_WAIT_S,
             max_ack_pending=UNFINISHED_AT_ONCE,
             max_deliver=-1,
+            # Its state on disk would cost the broker more than all else (a file written anew with every message), and two
+            # seconds when it stops. What is unfinished stays in the stream; control makes the reader again after a restart.
+            mem_storage=True,
         )
         try:
             await self._broker.add_consumer(subjects.ORDERS, config)
@@ -99,6 +105,28 @@ class Streams:
         except (nats.errors.Error, OSError) as error:
             raise _unavailable(error) from error
         await self.ensure_queue(kind, name)
+
+    async def mend(self, stream: str, *, silent: bool) -> None:
+        """Messages for this stream were not taken, for lack of the stream or, `silent`, without a word: make it again.
+
+        A broker whose files were deleted under it says nothing at all, and keeps nothing either: after two such silences, with
+        the broker itself alive, the stream is thrown away. Orders that were in it are sent again out of the ledger.
+        """
+        self._silences[stream] = self._silences[stream] + 1 if silent else 0
+        try:
+            if self._silences[stream] >= SILENCES:
+                await self._broker.account_info()
+                log.error("the broker does not store messages: making %s anew", stream, extra={"action": "mend"})
+                await self._broker.delete_stream(stream)
+                self._silences[stream] = 0
+            if not silent or not self._silences[stream]:
+                await self.restore()
+        except (nats.errors.Error, OSError, Unavailable) as error:
+            log.warning("the broker cannot be mended yet: %s", error, extra={"action": "mend"})
+
+    def took(self, stream: str) -> None:
+        """A message for this stream was taken."""
+        self._silences[stream] = 0
 
     async def restore(self) -> None:
         """Make all again that was ever asked for; quick when it is all there. Raises Unavailable."""
