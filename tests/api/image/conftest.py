@@ -43,6 +43,10 @@ class OneLedger:
         self.connection = engine.connect()
         metadata.create_all(engine, tables=TABLES)
 
+    def close(self) -> None:
+        self.connection.close()
+        self.connection.engine.dispose()
+
     async def read(self, question: Callable[[Any], Result]) -> Result:
         return question(OnlyImages(self.connection))
 
@@ -69,6 +73,9 @@ class OpenTokens:
     def issue(self, caller: Caller) -> str:
         raise NotImplementedError
 
+    def forget(self) -> None:
+        raise NotImplementedError
+
 
 @dataclass
 class ImageCloud:
@@ -89,10 +96,10 @@ class ImageCloud:
         return sorted(path.name for path in self.folder.rglob("*") if path.is_file())
 
 
-@pytest.fixture
-async def cloud(tmp_path: Path) -> AsyncIterator[ImageCloud]:
-    ledger = OneLedger(tmp_path / "ledger.db")
-    store = FileStore(tmp_path / "images", largest=LARGEST)
+def image_cloud(folder: Path) -> ImageCloud:
+    """What is in `folder` comes back when this is called again, as after a restart."""
+    ledger = OneLedger(folder / "ledger.db")
+    store = FileStore(folder / "images", largest=LARGEST)
     nobody = cast(Any, None)
     world = ApiWorld(
         ledger=cast(Any, ledger),
@@ -100,13 +107,19 @@ async def cloud(tmp_path: Path) -> AsyncIterator[ImageCloud]:
         passwords=nobody,
         images=store,
         servers=nobody,
+        readiness=nobody,
         public_url="http://cloud.test",
         region="test",
         now=time.time,
     )
-    yield ImageCloud(application(world, [SERVICE]), world, ledger, store, tmp_path / "images")
-    ledger.connection.close()
-    ledger.connection.engine.dispose()
+    return ImageCloud(application(world, [SERVICE]), world, ledger, store, folder / "images")
+
+
+@pytest.fixture
+async def cloud(tmp_path: Path) -> AsyncIterator[ImageCloud]:
+    cloud = image_cloud(tmp_path)
+    yield cloud
+    cloud.ledger.close()
 
 
 @pytest.fixture
