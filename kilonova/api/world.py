@@ -3,13 +3,14 @@
 `Books` is one transaction of the ledger: each service says in its own `needs.py` what it asks of its book.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from kilonova.api.compute.needs import ComputeBooks, ServerDesk
 from kilonova.api.identity.needs import IdentityBook
 from kilonova.api.image.needs import ImageBook, ImageStore
+from kilonova.api.internal.needs import TraceBook
 from kilonova.api.network.needs import NetworkBook
 from kilonova.model.caller import Caller
 
@@ -27,6 +28,9 @@ class Books(ComputeBooks, Protocol):
 
     @property
     def networks(self) -> NetworkBook: ...
+
+    @property
+    def actions(self) -> TraceBook: ...
 
 
 class Ledger(Protocol):
@@ -74,4 +78,6 @@ class ApiWorld:
     region: str
     now: Callable[[], float]
     """Unix time."""
+    readiness: Callable[[], Awaitable[dict[str, int]]]
+    """How many compute hosts and network nodes are up."""
     token_lifetime_s: float = 3600.0

@@ -16,6 +16,7 @@ from kilonova.model.flavor import Flavor
 from kilonova.model.hostname import hostname_for
 from kilonova.model.ids import ProjectId, ServerId, UserId, new_uuid
 from kilonova.model.image import BootImage
+from kilonova.model.images import Viewer
 from kilonova.model.keypair import Keypair
 from kilonova.model.quota import refuse, servers_that_fit
 from kilonova.scheduler.choose import Ratios
@@ -66,7 +67,8 @@ def check_request(wish: Wish, world: OrderWorld) -> Sound:
     image = None
     if wish.image_id is not None:
         try:
-            image = books.images.for_boot(wish.image_id, wish.caller)
+            viewer = Viewer(project_id=wish.caller.project_id, is_admin=wish.caller.is_admin)
+            image = books.images.for_boot(wish.image_id, viewer)
         except NotFound:
             raise BadRequest(f"Can not find requested image {wish.image_id}") from None
         _image_fits(image, flavor)

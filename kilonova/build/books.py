@@ -10,6 +10,7 @@ from kilonova.model.guest import HostFacts
 from kilonova.model.host import Host
 from kilonova.model.ids import NodeName
 from kilonova.model.image import BootImage
+from kilonova.model.images import Viewer
 from kilonova.model.keypair import Keypair
 from kilonova.model.port import Port
 from kilonova.model.quota import ComputeQuota, ComputeUsage
@@ -22,7 +23,7 @@ class Flavors(Protocol):
 
 
 class Images(Protocol):
-    def for_boot(self, image_id: str, caller: Caller) -> BootImage:
+    def for_boot(self, image_id: str, viewer: Viewer) -> BootImage:
         """Raises NotFound, or BadRequest when it cannot be booted."""
         ...
 

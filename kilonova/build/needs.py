@@ -63,6 +63,14 @@ class Hypervisor(Protocol):
         """What this host can hold."""
         ...
 
+    def watch(self, on_end: Callable[[ServerId, PowerState], None]) -> None:
+        """`on_end` is called when a guest has ended without being told to."""
+        ...
+
+    async def close(self) -> None:
+        """The process that drives them ends; the guests go on."""
+        ...
+
 
 class Network(Protocol):
     """The network node's hands: bridges, DHCP, metadata, the way out."""
@@ -70,7 +78,7 @@ class Network(Protocol):
     async def wire(self, server_id: ServerId, ports: tuple[Port, ...], documents: Mapping[str, bytes]) -> tuple[Wire, ...]:
         """Make what these ports need and say how a host reaches them.
 
-        `documents` is what the metadata service answers this server: path below ``/`` (``openstack/latest/meta_data.json``) → body.
+        `documents` is what the metadata service answers this server: path (``openstack/latest/meta_data.json``) → body.
         Repeatable. Raises BuildFailed; then nothing new is left.
         """
         ...
@@ -83,8 +91,12 @@ class Network(Protocol):
         """The servers that have a port here."""
         ...
 
+    async def close(self, keep: bool) -> None:
+        """The role ends: `keep` leaves networks for the guests that go on, else everything of this cloud goes."""
+        ...
 
-Told = TypeVar("Told")
+
+Told = TypeVar("Told", bound=Struct)
 
 
 class ComputeWorld(Protocol):

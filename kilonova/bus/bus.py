@@ -162,13 +162,19 @@ class NatsBus:
         await self._client.subscribe(subject, cb=take)
 
     async def announce(self, subject: str, payload: Mapping[str, Any], message_id: str) -> None:
-        news = Parcel(queue="", message=Packed("News", msgspec.json.encode(payload)), message_id=message_id)
-        if not await self._put([news], "", f"news.{subject}"):
+        if not await self.announce_many([(subject, payload, message_id)]):
             raise Unavailable("The message broker did not take the news.")
+
+    async def announce_many(self, news: Sequence[tuple[str, Mapping[str, Any], str]]) -> set[str]:
+        parcels = [
+            Parcel(queue=f"news.{subject}", message=Packed("News", msgspec.json.encode(payload)), message_id=message_id)
+            for subject, payload, message_id in news
+        ]
+        return await self._put(parcels, "", news=True)
 
     # How it is done
 
-    async def _put(self, parcels: Sequence[Parcel], answer_to: str, subject: str = "") -> set[str]:
+    async def _put(self, parcels: Sequence[Parcel], answer_to: str, *, news: bool = False) -> set[str]:
         """Send all, then wait for the broker's word on each. Raises Unavailable when there is no broker at all."""
         await self._connection.wait_up(PUT_WITHIN_S)
         sent: dict[str, tuple[str, asyncio.Future[Msg]]] = {}
@@ -182,7 +188,7 @@ class NatsBus:
                     head[messages.TRACEPARENT] = parcel.traceparent
                 if answer_to:
                     head[messages.ANSWER_TO] = answer_to
-                where = subject or subjects.queue_subject(parcel.queue)
+                where = parcel.queue if news else subjects.queue_subject(parcel.queue)
                 if not await self._send(where, reply, messages.pack(parcel.message), head):
                     lost_on_purpose.add(parcel.message_id)
                     del sent[reply]
@@ -191,7 +197,7 @@ class NatsBus:
                 await asyncio.wait([future for _, future in sent.values()], timeout=PUT_WITHIN_S)
             words = {message_id: _result(future) for message_id, future in sent.values()}
             taken = {message_id for message_id, word in words.items() if word and _kept(word)}
-            self._mind_streams(subjects.NEWS if subject else subjects.ORDERS, list(words.values()), bool(taken))
+            self._mind_streams(subjects.NEWS if news else subjects.ORDERS, list(words.values()), bool(taken))
             return lost_on_purpose | taken
         finally:
             for reply in sent:

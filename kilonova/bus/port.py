@@ -146,3 +146,7 @@ class Bus(Protocol):
     async def announce(self, subject: str, payload: Mapping[str, Any], message_id: str) -> None:
         """Add to the news (JSON) under ``news.<subject>``; when this returns the broker has it."""
         ...
+
+    async def announce_many(self, news: Sequence[tuple[str, Mapping[str, Any], str]]) -> set[str]:
+        """(subject, payload, message id) of each. Returns the message ids that the broker has; the others must be put again."""
+        ...

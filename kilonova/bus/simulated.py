@@ -200,6 +200,11 @@ class LocalBus:
         if await self._observer.putting("News", f"news.{subject}"):
             self._broker.news.append((f"news.{subject}", payload))
 
+    async def announce_many(self, news: Sequence[tuple[str, Mapping[str, Any], str]]) -> set[str]:
+        for subject, payload, message_id in news:
+            await self.announce(subject, payload, message_id)
+        return {message_id for _, _, message_id in news}
+
     def _subscribe(self, pattern: str, group: str, take: Take) -> None:
         self._heard.append(take)
         self._broker.listeners.append((pattern, group, take))

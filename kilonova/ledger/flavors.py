@@ -87,6 +87,10 @@ class Flavors:
         order = (column.desc(), flavors.c.id.desc()) if wanted.descending else (column.asc(), flavors.c.id.asc())
         return [_flavor(row) for row in self._connection.execute(query.order_by(*order).limit(wanted.limit))]
 
+    def empty(self) -> bool:
+        """Whether there is no flavor at all."""
+        return self._connection.execute(select(flavors.c.id).limit(1)).first() is None
+
     def create(self, flavor: Flavor, now: float) -> Flavor:
         """Raises Conflict when the id or the name is taken."""
         taken = self._connection.execute(

@@ -9,7 +9,6 @@ from kilonova.errors import BadRequest, Conflict, NotFound
 from kilonova.ledger.image_search import image_query
 from kilonova.ledger.image_tables import image_members, image_of, image_properties, image_tags, images, member_of, row_of
 from kilonova.ledger.paging import select_page
-from kilonova.model.caller import Caller
 from kilonova.model.image import BootImage
 from kilonova.model.images import Image, ImageQuestion, ImageStatus, Member, Viewer, boot_image, visible
 
@@ -83,9 +82,9 @@ class Images:
         query = select(images.c.id).where(images.c.deleted_at.is_(None), images.c.found_format.is_not(None))
         return set(self._connection.execute(query).scalars())
 
-    def for_boot(self, image_id: str, caller: Caller) -> BootImage:
+    def for_boot(self, image_id: str, viewer: Viewer) -> BootImage:
         """What a build's order carries. Raises NotFound, and BadRequest when it cannot be booted, with the reason."""
-        return boot_image(self.get(image_id, Viewer(project_id=caller.project_id, is_admin=caller.is_admin)))
+        return boot_image(self.get(image_id, viewer))
 
     def members(self, image_id: str) -> Sequence[Member]:
         """In the order in which they were added."""

@@ -15,7 +15,8 @@ from kilonova.ledger.writer import GroupWriter
 
 Result = TypeVar("Result")
 Change = Callable[[Transaction], Result]
-SERIALISATION_FAILURES = ("40001", "40P01")
+SERIALISATION_FAILURES = ("40001", "40P01", "23505")
+"""Lost a race, deadlocked, or made the same name as another at once: run again, it sees what the other did and says so."""
 TRIES = 10
 
 

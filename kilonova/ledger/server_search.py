@@ -1,4 +1,4 @@
-"""`GET /servers`: filters, sorting and markers as one query. Filters that SQL cannot do alike on both databases run on the rows."""
+"""`GET /servers`: filters, sorting and markers as one query. What SQL cannot do alike on both databases runs on the rows."""
 
 import re
 from collections.abc import Iterator

@@ -91,7 +91,7 @@ class GroupWriter:
         connection.exec_driver_sql("SAVEPOINT change")
         try:
             result = change(transaction)
-        except BaseException as error:  # whatever it is belongs to the caller, not to the group
+        except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the caller, not to the group
             connection.exec_driver_sql("ROLLBACK TO change")
             connection.exec_driver_sql("RELEASE change")
             future.set_exception(error)

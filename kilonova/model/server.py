@@ -69,7 +69,7 @@ class Server(Struct, frozen=True, kw_only=True):
 
 
 class ServerFilter(Struct, frozen=True, kw_only=True):
-    """What `GET /servers` asks for. None = does not matter; text filters are regular-expression searches as in Nova (`name`, `ip`)."""
+    """What `GET /servers` asks for. None = does not matter; `name` and `ip` are searched as regular expressions, as in Nova."""
 
     project_id: str | None = None
     """None: all projects (admins)."""

@@ -53,7 +53,7 @@ class ComputeNode:
 
     def __post_init__(self) -> None:
         self.reporter = Reporter(self.name, self.bus, self.journal)
-        self._hands = ComputeHands(self.name, self.hosts, self.bus, self.reporter, self.recorder, self.network_limit_s)
+        self.hands = ComputeHands(self.name, self.hosts, self.bus, self.reporter, self.recorder, self.network_limit_s)
 
     def handlers(self) -> Handlers:
         """Who handles what out of a host's queue."""
@@ -113,7 +113,7 @@ class ComputeNode:
         self._begin(saga, self.journal.begin(_key(order), saga, order), order, queued)
 
     def _begin(self, saga: Saga[Any, Any, Any], entry: Entry, order: Any, queued: float) -> None:
-        self._hands.begin(order.server_id, entry.key)
+        self.hands.begin(order.server_id, entry.key)
         self.recorder.taken(entry.key, queued, entry.notes)
         work = self._build(entry, order) if saga is CARRY_OUT else self._remove(entry)
         task = asyncio.create_task(work, name=entry.key)
@@ -126,15 +126,15 @@ class ComputeNode:
             log.error("a saga ended badly", exc_info=error, extra={"action": "saga_lost", "key": task.get_name()})
 
     async def _build(self, entry: Entry, order: Placed) -> None:
-        outcome = await run(CARRY_OUT, entry, self._hands, self.journal, self.watch, deadline=order.deadline)
+        outcome = await run(CARRY_OUT, entry, self.hands, self.journal, self.watch, deadline=order.deadline)
         if not outcome.done:
-            self._hands.keep(_not_built(order, outcome))
+            self.hands.keep(_not_built(order, outcome))
         self._finish(entry.key, order.server_id)
 
     async def _remove(self, entry: Entry) -> None:
         """Until it is done: whoever owned the server has let go of it."""
         while True:
-            outcome = await run(REMOVE, entry, self._hands, self.journal, self.watch)
+            outcome = await run(REMOVE, entry, self.hands, self.journal, self.watch)
             if outcome.done:
                 break
             log.warning("removal: %s", outcome.reason, extra={"action": "remove_again", "key": entry.key})
@@ -147,7 +147,7 @@ class ComputeNode:
 
     def _finish(self, key: str, server_id: ServerId) -> None:
         """The last word, with every span, goes into the journal as the saga goes out of it."""
-        word = self._hands.last_word(server_id)
+        word = self.hands.last_word(server_id)
         if word is not None:
             word = msgspec.structs.replace(word, spans=self.recorder.spans(key))
         self.journal.finish(key, None if word is None else (key, msgspec.msgpack.encode(word)))

@@ -54,8 +54,8 @@ async def network_says_hello(node: NetworkNode, bus: Bus, *, first: bool) -> Non
         await node.network.unwire(server_id)
 
 
-async def keep_saying_hello(node: ComputeNode | NetworkNode, bus: Bus) -> None:
-    """For ever; control that is away is asked again soon."""
+async def keep_saying_hello(node: ComputeNode | NetworkNode, bus: Bus, hurry: asyncio.Event) -> None:
+    """For ever; at once when `hurry` is set; control that is away is asked again soon."""
     first = True
     while True:
         try:
@@ -69,4 +69,9 @@ async def keep_saying_hello(node: ComputeNode | NetworkNode, bus: Bus) -> None:
             log.warning("hello: %s", error, extra={"action": "hello_again"})
             await asyncio.sleep(1.0)
             continue
-        await asyncio.sleep(EVERY_S)
+        try:
+            async with asyncio.timeout(EVERY_S):
+                await hurry.wait()
+            hurry.clear()
+        except TimeoutError:
+            pass

@@ -37,7 +37,7 @@ class Live(Struct, frozen=True, kw_only=True):
 class ComputeHands:
     """A ComputeWorld (see build/needs.py)."""
 
-    def __init__(  # noqa: PLR0913 - a composition of everything a node has
+    def __init__(
         self,
         node: NodeName,
         hosts: Mapping[HostName, HostHands],

@@ -9,8 +9,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from kilonova.build.record import Placed
 from kilonova.bus.messages import Packed
 from kilonova.bus.port import Bus, Parcel
@@ -89,10 +87,8 @@ class Relay:
         """The id of the last piece of news that is out."""
         if not news:
             return None
-        bodies = [Parcel(queue=f"news.{n.event}", message=_news(n), message_id=f"news-{n.id}-{n.server_id}") for n in news]
-        taken = await self._bus.announce_many(bodies)
-        out = [n.id for n in news if f"news-{n.id}-{n.server_id}" in taken]
-        return out[-1] if len(out) == len(news) else None
+        taken = await self._bus.announce_many([(row.event, _news(row), f"news-{row.id}-{row.server_id}") for row in news])
+        return news[-1].id if len(taken) == len(news) else None
 
     def _spans_of(self, sent: Sequence[Any], began: float) -> dict[ServerId, tuple[Span, ...]]:
         timed, self._timed = self._timed, {}
@@ -113,6 +109,12 @@ def _message_id(row: Any) -> str:
     return f"{row.id}/{row.sent}"
 
 
-def _news(row: Any) -> Packed:
-    body = {"event_type": row.event, "timestamp": time.time(), "publisher_id": "kilonova", "payload": row.payload}
-    return Packed(row.event, msgspec.json.encode(body))
+def _news(row: Any) -> dict[str, Any]:
+    """The envelope of a Nova notification."""
+    return {
+        "event_type": row.event,
+        "timestamp": time.time(),
+        "publisher_id": "kilonova",
+        "priority": "ERROR" if row.event.endswith(".error") else "INFO",
+        "payload": row.payload,
+    }

@@ -4,9 +4,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 
 from kilonova.build.admit import OrderDesk, OrderWorld
 from kilonova.build.giveup import end_overdue
+from kilonova.build.record import Placed
 from kilonova.errors import KilonovaError
 from kilonova.ledger.ledger import Ledger
 from kilonova.ledger.transaction import Transaction
@@ -39,12 +41,15 @@ class Sweeper:
             lambda tx: (tx.orders.overdue(now), tx.orders.silent_since(now - SEND_AGAIN_AFTER_S))
         )
         for placed in late:
-            await self._ledger.write(lambda tx, p=placed: end_overdue(p, OrderWorld(tx, self._terms(now))))
+            await self._ledger.write(partial(self._end, placed, now))
         if silent:
             await self._ledger.write(lambda tx: tx.orders.send_again(now - SEND_AGAIN_AFTER_S))
         if now - self._pruned_at > PRUNE_EVERY_S:
             self._pruned_at = now
             await self._ledger.write(lambda tx: self._prune(tx, now))
+
+    def _end(self, placed: Placed, now: float, tx: Transaction) -> None:
+        end_overdue(placed, OrderWorld(tx, self._terms(now)))
 
     def _prune(self, tx: Transaction, now: float) -> None:
         tx.actions.forget_before(now - self._traces_kept_s)

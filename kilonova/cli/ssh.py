@@ -1,0 +1,34 @@
+"""`kilonova ssh SERVER`: the way to a guest depends on how its network is made; this verb knows it."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from kilonova import app
+from kilonova.cli.client import Client
+from kilonova.cloud_folder import CloudFolder
+from kilonova.errors import NotFound
+from kilonova.settings import Settings, load
+
+QUIET = ("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=5")
+
+
+def log_in(data: Path, server: str, identity: str | None, login: str, command: tuple[str, ...]) -> int:
+    """ssh's exit code. Raises NotFound, Unavailable."""
+    settings = load(data)
+    found = Client(settings, CloudFolder(settings.data)).server(server)
+    way, address, port = reach(settings, found)
+    key = ("-i", identity, "-o", "IdentitiesOnly=yes") if identity else ()
+    return subprocess.run([*way, "ssh", *QUIET, *key, "-p", str(port), f"{login}@{address}", *command], check=False).returncode
+
+
+def reach(settings: Settings, server: dict[str, Any]) -> tuple[list[str], str, int]:
+    """What to put before ``ssh``, and the address and port to give it. Raises NotFound."""
+    place = app.reach_guest(settings, server["id"])
+    if place is None:
+        raise NotFound(f"Server {server['name']} has no address that can be reached from here.")
+    if place.namespace and os.geteuid() != 0:
+        raise NotFound("Reaching a guest inside its network namespace needs root.")
+    way = ["ip", "netns", "exec", place.namespace] if place.namespace else []
+    return way, place.address, place.port

@@ -1,0 +1,93 @@
+"""Keeps processes running: starts them, starts them again when they die, ends them in order. Knows no cloud."""
+
+import asyncio
+import ctypes
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+
+PR_SET_PDEATHSIG = 1
+SOON_S = 5.0
+"""A process that lived shorter than this is waited for a little before it is started again."""
+PAUSES_S = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)
+_LIBC = ctypes.CDLL(None)
+
+
+def _end_with_parent() -> None:
+    """In the child: a supervisor that was killed takes its roles with it; guests are not its children and go on."""
+    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+@dataclass
+class Role:
+    """One process: `argv`, where its output goes, where its pid is written."""
+
+    name: str
+    argv: Sequence[str]
+    environment: Mapping[str, str]
+    log: Path
+    pid_file: Path
+    patience_s: float = 20.0
+    """How long it may take to end when it is told to, before it is killed."""
+    process: asyncio.subprocess.Process | None = None
+    ending: bool = False
+    deaths: int = 0
+    _keeper: asyncio.Task[None] | None = field(default=None, repr=False)
+
+    def start(self) -> None:
+        self._keeper = asyncio.create_task(self._keep())
+
+    async def stop(self) -> None:
+        """Told to end, waited for, and killed if it does not."""
+        self.ending = True
+        process = self.process
+        if process is not None and process.returncode is None:
+            process.terminate()
+            try:
+                async with asyncio.timeout(self.patience_s):
+                    await process.wait()
+            except TimeoutError:
+                click.echo(f"{self.name} does not end, it is killed", err=True)
+                process.kill()
+                await process.wait()
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait([self._keeper])
+        self.pid_file.unlink(missing_ok=True)
+
+    def last_words(self) -> str:
+        """The last line it wrote: why it died, most of the time."""
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return lines[-1] if lines else ""
+
+    def _is_ending(self) -> bool:
+        return self.ending
+
+    async def _keep(self) -> None:
+        while not self.ending:
+            began = time.monotonic()
+            with self.log.open("ab") as log:
+                self.process = await asyncio.create_subprocess_exec(
+                    *self.argv,
+                    env=dict(self.environment),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    preexec_fn=_end_with_parent,
+                )
+            self.pid_file.write_text(f"{self.process.pid}\n")
+            code = await self.process.wait()
+            if self._is_ending():
+                return
+            self.deaths = self.deaths + 1 if time.monotonic() - began < SOON_S else 1
+            click.echo(f"{self.name} ended ({_how(code)}), starting it again", err=True)
+            await asyncio.sleep(PAUSES_S[min(self.deaths - 1, len(PAUSES_S) - 1)])
+
+
+def _how(code: int) -> str:
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit {code}"

@@ -1,0 +1,206 @@
+"""`kilonova up`: a whole cloud on one machine, its roles as processes of their own, from one command to Ctrl-C."""
+
+import asyncio
+import fcntl
+import http.client
+import json
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from kilonova import app
+from kilonova.bus import nats_server
+from kilonova.bus.credentials import Authority
+from kilonova.cli.credential import write_private
+from kilonova.cli.supervisor import Role
+from kilonova.cloud_folder import CloudFolder
+from kilonova.errors import Conflict, Unavailable
+from kilonova.settings import PREFIX, Settings
+
+READY_WITHIN_S = 90.0
+TOO_MANY_DEATHS = 4
+LONG = timedelta(days=365)
+
+
+def run_cloud(settings: Settings, *, keep_guests: bool, image: Path | None) -> int:
+    """Until SIGTERM or Ctrl-C; the exit code. Raises Conflict when this cloud runs already."""
+    folder = CloudFolder(settings.data)
+    folder.make()
+    with _only_one(folder):
+        _write_credentials(settings, folder)
+        return asyncio.run(_run(settings, folder, keep_guests=keep_guests, image=image))
+
+
+def clean_up(settings: Settings) -> int:
+    """Starts the node roles once more, to end what is theirs."""
+    folder = CloudFolder(settings.data)
+    if not folder.run.exists():
+        raise Conflict(f"There is no cloud in {settings.data}.")
+    with _only_one(folder):
+        asyncio.run(app.end_everything(settings))
+    return 0
+
+
+async def _run(settings: Settings, folder: CloudFolder, *, keep_guests: bool, image: Path | None) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    roles = _roles(settings, folder, _environment(settings, end_guests=not keep_guests))
+    try:
+        for role in roles:
+            role.start()
+        if await _wait_ready(settings, roles, stop):
+            if image is not None:
+                await asyncio.to_thread(_register, settings, folder, image)
+            click.echo(f"ready {settings.url}")
+            sys.stdout.flush()
+            await stop.wait()
+    finally:
+        await _stop(roles)
+    return 0
+
+
+async def _stop(roles: list[Role]) -> None:
+    """Guests first, then their networks; control and the broker last, so that the nodes can still report."""
+    order = {"compute": 0, "network": 1, "control": 2, "nats": 3}
+    for role in sorted(roles, key=lambda r: order[r.name]):
+        await role.stop()
+
+
+def _roles(settings: Settings, folder: CloudFolder, environment: Mapping[str, str]) -> list[Role]:
+    roles = []
+    if not settings.nats_url:
+        authority = Authority.open(folder.authority)
+        config = nats_server.write_config(folder.nats, authority, nats_server.Listen())
+        port = nats_server.chosen_port(folder.nats, nats_server.Listen())
+        folder.nats_url.write_text(f"nats://127.0.0.1:{port}\n")
+        argv = nats_server.command(config)
+        roles.append(_role("nats", argv, {**os.environ, **nats_server.environment()}, folder))
+    for name in ("control", "compute", "network"):
+        argv = [sys.executable, "-m", "kilonova.cli", name, "--data", str(settings.data)]
+        roles.append(_role(name, argv, environment, folder))
+    return roles
+
+
+def _role(name: str, argv: list[str], environment: Mapping[str, str], folder: CloudFolder) -> Role:
+    return Role(name, argv, environment, folder.logs / f"{name}.log", folder.run / f"{name}.pid")
+
+
+def _environment(settings: Settings, *, end_guests: bool) -> dict[str, str]:
+    """The roles get exactly these settings, wherever they came from."""
+    known = {name: getattr(settings, name) for name in settings.__struct_fields__ if name != "data"}
+    known["end_guests"] = end_guests
+    given = {
+        PREFIX + name.upper(): str(value).lower() if isinstance(value, bool) else str(value) for name, value in known.items()
+    }
+    return {**os.environ, **given}
+
+
+async def _wait_ready(settings: Settings, roles: list[Role], stop: asyncio.Event) -> bool:
+    """True when a server could be built; False when told to stop before. Raises Unavailable."""
+    began = time.monotonic()
+    said = 0
+    while not stop.is_set():
+        waited = time.monotonic() - began
+        if await asyncio.to_thread(_is_ready, settings):
+            return True
+        dying = next((role for role in roles if role.deaths >= TOO_MANY_DEATHS), None)
+        if dying is not None or waited > READY_WITHIN_S:
+            role = dying or roles[-1]
+            raise Unavailable(f"The cloud did not start: {role.name} says: {_say(role.last_words())}")
+        if waited > 3 * (said + 1):
+            said += 1
+            click.echo(f"starting ({int(waited)} s)", err=True)
+        await asyncio.sleep(0.02)
+    return False
+
+
+def _say(line: str) -> str:
+    """What a role's last log line means to a person."""
+    try:
+        told = json.loads(line)
+        return str(told.get("says", line))
+    except ValueError:
+        return line
+
+
+def _is_ready(settings: Settings) -> bool:
+    host = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(settings.host, settings.host)
+    connection = http.client.HTTPConnection(host.strip("[]"), settings.port, timeout=2)
+    with suppress(OSError, http.client.HTTPException):
+        connection.request("GET", "/internal/ready")
+        return connection.getresponse().status == 200
+    return False
+
+
+def _only_one(folder: CloudFolder) -> IO[Any]:
+    """The lock is the kernel's: it goes with the process, however that ends."""
+    lock = folder.lock.open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise Conflict(f"This cloud is running already (data folder {folder.data}).") from None
+    return lock
+
+
+def _write_credentials(settings: Settings, folder: CloudFolder) -> None:
+    """What nodes need to speak, and what a person needs to log in. A password is made once and kept."""
+    authority = Authority.open(folder.authority)
+    compute, network = app.compute_node_name(settings), app.network_node_name(settings)
+    write_private(folder.credential("control"), authority.mint_control())
+    write_private(folder.credential(compute), authority.mint_node(compute, app.host_names(settings), "compute", LONG))
+    write_private(folder.credential(network), authority.mint_node(network, [], "network", LONG))
+    if not folder.admin_password.exists():
+        write_private(folder.admin_password, secrets.token_urlsafe(18))
+    password = folder.admin_password.read_text().strip()
+    write_private(settings.data / "openrc", _openrc(settings, password))
+    write_private(settings.data / "clouds.yaml", _clouds_yaml(settings, password))
+
+
+def _openrc(settings: Settings, password: str) -> str:
+    lines = {
+        "OS_AUTH_URL": f"{settings.url}/identity/v3",
+        "OS_USERNAME": "admin",
+        "OS_PASSWORD": password,
+        "OS_PROJECT_NAME": "admin",
+        "OS_USER_DOMAIN_NAME": "Default",
+        "OS_PROJECT_DOMAIN_NAME": "Default",
+        "OS_REGION_NAME": settings.region,
+        "OS_IDENTITY_API_VERSION": "3",
+    }
+    return "".join(f"export {name}='{value}'\n" for name, value in lines.items())
+
+
+def _clouds_yaml(settings: Settings, password: str) -> str:
+    return f"""clouds:
+  kilonova:
+    region_name: {settings.region}
+    identity_api_version: 3
+    auth:
+      auth_url: {settings.url}/identity/v3
+      username: admin
+      password: {password}
+      project_name: admin
+      user_domain_name: Default
+      project_domain_name: Default
+"""
+
+
+def _register(settings: Settings, folder: CloudFolder, image: Path) -> None:
+    from kilonova.cli.client import Client
+
+    client = Client(settings, folder)
+    name = image.stem
+    if client.image_named(name) is None:
+        client.upload_image(name, image)
