@@ -1,4 +1,4 @@
-"""Reads requests: bodies through the changes since the client's version into their shapes, and single values. Looks nothing up."""
+"""Reads requests: bodies, through the changes since the version, into their shapes; and single values. Looks nothing up."""
 
 import ipaddress
 import re

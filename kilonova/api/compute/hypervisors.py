@@ -1,6 +1,7 @@
 """The hosts as hypervisors: what each is, and whether it is alive."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from kilonova.api.call import Answer, Call
 from kilonova.api.compute.asking import last, page, query, shown, truth
@@ -8,6 +9,7 @@ from kilonova.api.compute.changes.change import Asked, Document, Shown
 from kilonova.api.compute.changes.v2_53 import number_of
 from kilonova.api.compute.query_names import HYPERVISOR_PARAMETERS
 from kilonova.api.compute.saying import next_page
+from kilonova.api.compute.zones import COMPUTE
 from kilonova.api.world import Books
 from kilonova.errors import BadRequest, NotFound
 from kilonova.model.host import Host
@@ -15,6 +17,14 @@ from kilonova.model.server import ServerFilter
 
 Servers = Mapping[str, list[Document]]
 """Host name → its servers, short."""
+
+
+class Seen(NamedTuple):
+    """`services`: host name → the id of its compute service. `servers` None: they were not asked for."""
+
+    hosts: Sequence[Host]
+    services: Mapping[str, str]
+    servers: Servers | None
 
 
 async def index(call: Call) -> Answer:
@@ -29,12 +39,8 @@ async def show(call: Call) -> Answer:
     asked = query(call, Asked.HYPERVISOR_QUERY, HYPERVISOR_PARAMETERS)
     with_servers = truth(last(asked, "with_servers") or False, "with_servers")
 
-    def look(books: Books) -> tuple[Host, Servers | None]:
-        host = _find(call, books.hosts.hosts())
-        return host, _servers(books, [host]) if with_servers else None
-
-    host, servers = await call.world.ledger.read(look)
-    return Answer(200, {"hypervisor": _detailed(call, host, servers)})
+    seen = await call.world.ledger.read(lambda books: _look(books, [_find(call, books.hosts.hosts())], with_servers))
+    return Answer(200, {"hypervisor": _detailed(call, seen.hosts[0], seen)})
 
 
 async def statistics(call: Call) -> Answer:
@@ -75,12 +81,9 @@ async def search(call: Call) -> Answer:
 async def servers(call: Call) -> Answer:
     """Until 2.52: the servers on those hosts."""
 
-    def look(books: Books) -> tuple[Sequence[Host], Servers]:
-        hosts = _matching(books.hosts.hosts(), call.path["hypervisor_id"])
-        return hosts, _servers(books, hosts)
-
-    hosts, found = await call.world.ledger.read(look)
-    return Answer(200, {"hypervisors": [_brief(call, host, found) for host in hosts]})
+    wanted = call.path["hypervisor_id"]
+    seen = await call.world.ledger.read(lambda books: _look(books, _matching(books.hosts.hosts(), wanted), True))
+    return Answer(200, {"hypervisors": [_brief(call, host, seen) for host in seen.hosts]})
 
 
 async def _hosts(call: Call) -> Sequence[Host]:
@@ -95,17 +98,17 @@ async def _list(call: Call, *, detailed: bool) -> Answer:
     if pattern is not None and ("limit" in asked or marker is not None):
         raise BadRequest("Paging over hypervisors with the hypervisor_hostname_pattern query parameter is not supported.")
 
-    def look(books: Books) -> tuple[Sequence[Host], Servers | None]:
+    def look(books: Books) -> Seen:
         hosts = sorted(books.hosts.hosts(), key=lambda host: host.id)
         if pattern is not None:
             hosts = _matching(hosts, pattern)
         hosts = _after(hosts, marker)[:limit]
-        return hosts, _servers(books, hosts) if with_servers else None
+        return _look(books, hosts, with_servers)
 
-    hosts, found = await call.world.ledger.read(look)
+    seen = await call.world.ledger.read(look)
     view = _detailed if detailed else _brief
-    more = next_page(call, "hypervisors", [host.id for host in hosts], limit) if call.version >= (2, 33) else {}
-    return Answer(200, {"hypervisors": [view(call, host, found) for host in hosts], **more})
+    more = next_page(call, "hypervisors", [host.id for host in seen.hosts], limit) if call.version >= (2, 33) else {}
+    return Answer(200, {"hypervisors": [view(call, host, seen) for host in seen.hosts], **more})
 
 
 def _after(hosts: list[Host], marker: str | None) -> list[Host]:
@@ -132,39 +135,45 @@ def _find(call: Call, hosts: Sequence[Host]) -> Host:
     raise NotFound(f"Hypervisor with ID '{wanted[:80]}' could not be found.")
 
 
-def _servers(books: Books, hosts: Sequence[Host]) -> Servers:
-    return {
-        host.name: [
-            {"uuid": server.id, "name": f"instance-{server.id[:8]}"}
-            for server in books.servers.find(ServerFilter(host=host.name))
-        ]
-        for host in hosts
+def _look(books: Books, hosts: Sequence[Host], with_servers: bool) -> Seen:
+    services = {role.host: role.id for role in books.hosts.roles() if role.binary == COMPUTE}
+    servers: Servers | None = {host.name: _servers(books, host) for host in hosts} if with_servers else None
+    return Seen(hosts, services, servers)
+
+
+def _servers(books: Books, host: Host) -> list[Document]:
+    found = books.servers.find(ServerFilter(host=host.name))
+    return [{"uuid": server.id, "name": f"instance-{server.id[:8]}"} for server in found]
+
+
+def _brief(call: Call, host: Host, seen: Seen | None) -> Document:
+    return shown(call, Shown.HYPERVISOR_BRIEF, _newest(host, seen), host)
+
+
+def _detailed(call: Call, host: Host, seen: Seen) -> Document:
+    service: Document = {
+        "id": seen.services.get(host.name, host.id),
+        "host": host.name,
+        "disabled_reason": host.disabled_reason,
     }
-
-
-def _brief(call: Call, host: Host, servers: Servers | None) -> Document:
-    return shown(call, Shown.HYPERVISOR_BRIEF, _newest(host, servers), host)
-
-
-def _detailed(call: Call, host: Host, servers: Servers | None) -> Document:
     document: Document = {
-        **_newest(host, servers),
+        **_newest(host, seen),
         "hypervisor_type": host.hypervisor_type,
         "hypervisor_version": host.hypervisor_version,
         "host_ip": host.host_ip,
-        "service": {"id": host.id, "host": host.name, "disabled_reason": host.disabled_reason},
+        "service": service,
         "uptime": None,
     }
     return shown(call, Shown.HYPERVISOR, document, host)
 
 
-def _newest(host: Host, servers: Servers | None) -> Document:
+def _newest(host: Host, seen: Seen | None) -> Document:
     document: Document = {
         "id": host.id,
         "hypervisor_hostname": host.name,
         "state": "up" if host.up else "down",
         "status": "enabled" if host.enabled else "disabled",
     }
-    if servers is not None:
-        document["servers"] = servers.get(host.name, [])
+    if seen is not None and seen.servers is not None:
+        document["servers"] = seen.servers.get(host.name, [])
     return document

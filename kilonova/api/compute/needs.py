@@ -19,6 +19,10 @@ class ServerBook(Protocol):
 
     def get(self, server_id: str, project_id: str | None) -> Server: ...
 
+    def whatever(self, server_id: str) -> Server | None:
+        """Also one that is gone; None when there never was one."""
+        ...
+
     def find(self, wanted: ServerFilter) -> Sequence[Server]:
         """Raises BadRequest for an unknown marker or sort key."""
         ...
@@ -101,7 +105,7 @@ class HostBook(Protocol):
 
     def roles(self) -> Sequence[Role]: ...
 
-    def set_enabled(self, host_id: str, enabled: bool, reason: str | None) -> Role:
+    def set_enabled(self, service_id: str, enabled: bool, reason: str | None) -> Role:
         """Raises NotFound."""
         ...
 
