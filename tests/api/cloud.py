@@ -105,7 +105,7 @@ def present_services(names: Sequence[str] = SERVICES) -> list[Service]:
 
 @asynccontextmanager
 async def running_cloud(folder: Path, services: Sequence[Service] | None = None, **world: Any) -> AsyncIterator[CloudApi]:
-    """`services` None: all that are there. `world` sets fields of the ApiWorld (``servers=desk``); those not known here are None."""
+    """`services` None: all there are. `world` sets fields of the ApiWorld (``servers=desk``); those not known here are None."""
     url = f"sqlite:///{folder / 'ledger.db'}"
     engine = open_engine(url)
     metadata.create_all(engine)
