@@ -4,6 +4,7 @@ Outermost first; each takes the call and the rest of the way, and says in its na
 """
 
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -11,9 +12,13 @@ from kilonova.api.call import Answer, Call, Handler
 from kilonova.api.errors import status_of
 from kilonova.api.rights import check
 from kilonova.api.service import Service
-from kilonova.errors import KilonovaError, NotAuthenticated
+from kilonova.errors import BadRequest, KilonovaError, NotAuthenticated, NotFound
 
 log = logging.getLogger(__name__)
+
+_NUL_IN_JSON = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_LONGEST_MESSAGE = 1000
+"""Characters: what was sent is quoted back, and may be long."""
 
 Rest = Callable[[Call], Awaitable[Answer]]
 Middleware = Callable[[Call, Service, Handler, Rest], Awaitable[Answer]]
@@ -68,12 +73,24 @@ async def read_the_body(call: Call, service: Service, handler: Handler, rest: Re
         "application/octet-stream"
     ):
         call.body = await call.read_body()
+        if _NUL_IN_JSON.search(call.body):
+            raise BadRequest("The request body has a NUL character in it.")
+    return await rest(call)
+
+
+async def refuse_nul(call: Call, service: Service, handler: Handler, rest: Rest) -> Answer:
+    """PostgreSQL takes no NUL in text, so none gets in. Nothing has one in its name: such a path is not there."""
+    if "\0" in call.url_path:
+        raise NotFound()
+    if any("\0" in text for name, values in call.query.items() for text in (name, *values)):
+        raise BadRequest("The query has a NUL character in it.")
     return await rest(call)
 
 
 MIDDLEWARE: Sequence[Middleware] = (
     name_the_request,
     turn_errors_into_answers,
+    refuse_nul,
     agree_on_a_version,
     find_the_caller,
     read_the_body,
@@ -82,6 +99,8 @@ MIDDLEWARE: Sequence[Middleware] = (
 
 def error_answer(call: Call, service: Service, status: int, message: str, kind: str | None) -> Answer:
     """An error as this service's clients expect it."""
+    if len(message) > _LONGEST_MESSAGE:
+        message = f"{message[: _LONGEST_MESSAGE - 200]} … {message[-150:]}"
     answer = Answer(status, service.error_body(status, message, kind, call.request_id))
     if status == 401:
         answer.headers["WWW-Authenticate"] = f'Keystone uri="{call.world.public_url}/identity"'
