@@ -8,6 +8,7 @@ import hashlib
 import ipaddress
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 from msgspec import Struct
@@ -68,17 +69,16 @@ def tap_name(port_id: PortId) -> str:
 
 def lay_out(network_id: NetworkId, ports: Iterable[Port]) -> Layout:
     """The network these ports need; where two tell different things of a subnet, the later one counts. Raises BuildFailed."""
-    subnets: dict[str, Subnet] = {}
+    told: dict[str, Address] = {}
     mtu = 1500
     for port in ports:
         mtu = port.mtu
-        for address in port.addresses:
-            subnets[address.subnet_id] = _subnet(address)
+        told.update((address.subnet_id, address) for address in port.addresses)
     if not 68 <= mtu <= 65535:
         raise BuildFailed("The MTU of the network is not between 68 and 65535.")
     digest = hashlib.sha256(network_id.encode()).digest()
     mac = "02:" + ":".join(f"{byte:02x}" for byte in digest[:5])
-    return Layout(mtu=mtu, bridge_mac=mac, subnets=tuple(subnets[key] for key in sorted(subnets)))
+    return Layout(mtu=mtu, bridge_mac=mac, subnets=tuple(_subnet(told[key]) for key in sorted(told)))
 
 
 def members_of(ports: Iterable[Port]) -> tuple[Member, ...]:
@@ -87,11 +87,15 @@ def members_of(ports: Iterable[Port]) -> tuple[Member, ...]:
     found = []
     for port in reversed(list(ports)):
         one = _member(port)
-        found.append(msgspec.structs.replace(one, ips=tuple(ip for ip in one.ips if ip not in given)))
+        if not given.isdisjoint(one.ips):
+            one = msgspec.structs.replace(one, ips=tuple(ip for ip in one.ips if ip not in given))
+        found.append(one)
         given.update(one.ips)
     return tuple(reversed(found))
 
 
+# Remembered, because each port that comes looks at all that are there already.
+@lru_cache(maxsize=16384)
 def _member(port: Port) -> Member:
     mac = port.mac.lower()
     if not _MAC.fullmatch(mac):

@@ -105,7 +105,9 @@ class LinuxNetwork:
         if keep:
             return
         for server_id in self._store.servers():
-            await self.unwire(server_id)
+            await asyncio.to_thread(self._store.forget, server_id)
+        for network_id in self._store.networks():
+            await _to_the_end(self._settle(network_id))
         for name in await self.orphans():
             await asyncio.to_thread(self._assembly.take_down, name)
         await asyncio.to_thread(self._outside.close)

@@ -4,8 +4,8 @@ Guests are held to their own addresses by a bridge table that knows taps by *nam
 node opens the tap. Stateful security groups are not made here.
 """
 
-import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 
 from kilonova.drivers.network.layout import BRIDGE, METADATA_IP, UPLINK, Member, link_local
 
@@ -97,14 +97,17 @@ def _elements(members: Iterable[Member]) -> dict[str, set[str]]:
     """What each set of the guard holds for these members."""
     sets: dict[str, set[str]] = {"macs": set(), "owners4": set(), "owners6": set(), "unguarded": set()}
     for port in members:
-        tap = f'"{port.tap}"'
-        if not port.guarded:
-            sets["unguarded"].add(tap)
-        sets["macs"].add(f"{tap} . {port.mac}")
-        for ip in (*port.ips, link_local(port.mac)):
-            owners = "owners4" if ipaddress.ip_address(ip).version == 4 else "owners6"
-            sets[owners].add(f"{tap} . {ip}")
+        for name, element in _elements_of(port):
+            sets[name].add(element)
     return sets
+
+
+@lru_cache(maxsize=16384)
+def _elements_of(port: Member) -> tuple[tuple[str, str], ...]:
+    tap = f'"{port.tap}"'
+    found = [("macs", f"{tap} . {port.mac}"), ("owners6", f"{tap} . {link_local(port.mac)}")]
+    found += [("owners6" if ":" in ip else "owners4", f"{tap} . {ip}") for ip in port.ips]
+    return tuple(found if port.guarded else [*found, ("unguarded", tap)])
 
 
 def _add(sets: dict[str, set[str]]) -> str:

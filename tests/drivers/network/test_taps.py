@@ -30,10 +30,20 @@ async def _wire(network: Make) -> tuple[LinuxNetwork, Wire]:
 
 
 def _hears_the_gateway(tap: int, wire: Wire) -> bool:
-    """Ask for the gateway by ARP through the tap, as a guest's kernel would (each frame has a virtio header of 10 bytes)."""
-    os.write(tap, bytes(10) + arp(wire.mac, "10.0.0.5", "10.0.0.1"))
+    """Ask for the gateway by ARP through the tap, as a guest's kernel would (each frame has a virtio header of 10 bytes).
+
+    More than once: the kernel may take up to a second to see that a leftover tap has somebody behind it again.
+    """
+    for _ in range(6):
+        os.write(tap, bytes(10) + arp(wire.mac, "10.0.0.5", "10.0.0.1"))
+        if _answered(tap):
+            return True
+    return False
+
+
+def _answered(tap: int) -> bool:
     for _ in range(20):
-        if not select.select([tap], [], [], 2.0)[0]:
+        if not select.select([tap], [], [], 0.4)[0]:
             return False
         frame = os.read(tap, 2048)[10:]
         if frame[12:14] == b"\x08\x06" and frame[20:22] == b"\x00\x02":
