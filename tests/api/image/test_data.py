@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from kilonova.api.image import intake
+from kilonova.api.image.access import EVERYBODY
 from kilonova.api.image.recover import orphans, recover
-from kilonova.errors import TooLarge
+from kilonova.drivers.imagestore.files import IncomingFile
+from kilonova.errors import TooLarge, Unavailable
+from kilonova.ledger.images import Images
 from kilonova.model.images import ImageStatus
 from tests.api.image.conftest import LARGEST, OCTETS, ImageCloud, create, show, some_id, upload
 
@@ -135,8 +139,6 @@ async def test_more_than_the_limit_is_refused(alice: httpx.AsyncClient, cloud: I
 async def test_a_full_disk_puts_the_image_back(
     alice: httpx.AsyncClient, cloud: ImageCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kilonova.drivers.imagestore.files import IncomingFile
-
     def full(self: IncomingFile, data: bytes) -> None:
         raise TooLarge("There is not enough room in the image store for this image.")
 
@@ -200,10 +202,6 @@ async def test_after_a_crash_nothing_stays_stuck(alice: httpx.AsyncClient, cloud
     await upload(alice, after["id"], b"kept, not yet active")
 
     def stuck(books: Any) -> None:
-        import msgspec
-
-        from kilonova.api.image.access import EVERYBODY
-
         for image, name in ((before, "dead-1"), (after, "dead-2"), (living, "live")):
             record = books.images.get(image["id"], EVERYBODY)
             books.images.replace(msgspec.structs.replace(record, status=ImageStatus.SAVING, upload=name, content=None))
@@ -251,3 +249,42 @@ async def test_a_large_upload_needs_little_memory_and_lets_others_be_served(alic
 
 def _resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+async def test_a_deletion_in_the_last_moment_leaves_nothing(
+    alice: httpx.AsyncClient, cloud: ImageCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the bytes were kept, before the record says so."""
+    image = await create(alice)
+    keep = IncomingFile.keep
+
+    def keep_and_delete(self: IncomingFile, image_id: str) -> None:
+        keep(self, image_id)
+        assert cloud.files()[0] in (image_id, f"{self._lock_path.name}")
+        Images(cloud.ledger.connection).remove(image_id, 1.0)
+
+    monkeypatch.setattr(IncomingFile, "keep", keep_and_delete)
+    assert (await upload(alice, image["id"], b"x")).status_code == 410
+    assert cloud.files() == []
+
+
+async def test_a_commit_whose_answer_is_lost_keeps_the_bytes(
+    alice: httpx.AsyncClient, cloud: ImageCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The image is active although the upload was told otherwise: its bytes must not go."""
+    image = await create(alice)
+    write, calls = cloud.ledger.write, 0
+
+    async def second_answer_is_lost(change: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        result = await write(change)
+        if calls == 2:
+            raise Unavailable("The database does not answer.")
+        return result
+
+    monkeypatch.setattr(cloud.ledger, "write", second_answer_is_lost)
+    assert (await upload(alice, image["id"], b"x")).status_code == 503
+    assert calls == 3
+    assert (await show(alice, image["id"]))["status"] == "active"
+    assert (await alice.get(f"/v2/images/{image['id']}/file")).content == b"x"

@@ -78,14 +78,7 @@ def _with_the_sdk(port: int, folder: Path) -> None:
         with (folder / "back").open("wb") as file:
             sdk.image.download_image(image, stream=True, output=file)
         assert (folder / "back").read_bytes() == data
-        changed = sdk.image.update_image(image, name="renamed", min_ram=64, os_distro="debian", is_hidden=True)
-        assert (changed.name, changed.min_ram, changed.os_distro, changed.is_hidden) == ("renamed", 64, "debian", True)
-        sdk.image.add_tag(image, "two")
-        sdk.image.remove_tag(image, "one")
-        assert sdk.image.get_image(image).tags == ["two"]
-        sdk.image.deactivate_image(image)
-        assert sdk.image.get_image(image).status == "deactivated"
-        sdk.image.reactivate_image(image)
+        _changed(sdk, image)
         _staged_and_shared(sdk, openstack)
         for _ in range(3):
             sdk.image.create_image("many", disk_format="raw", container_format="bare", allow_duplicates=True)
@@ -97,6 +90,17 @@ def _with_the_sdk(port: int, folder: Path) -> None:
             sdk.image.get_image(image.id)
         assert [method for method in sdk.image.get_import_info().import_methods["value"]] == ["glance-direct"]
         assert [store.id for store in sdk.image.stores()] == ["files"]
+
+
+def _changed(sdk: Any, image: Any) -> None:
+    changed = sdk.image.update_image(image, name="renamed", min_ram=64, os_distro="debian", is_hidden=True)
+    assert (changed.name, changed.min_ram, changed.os_distro, changed.is_hidden) == ("renamed", 64, "debian", True)
+    sdk.image.add_tag(image, "two")
+    sdk.image.remove_tag(image, "one")
+    assert sdk.image.get_image(image).tags == ["two"]
+    sdk.image.deactivate_image(image)
+    assert sdk.image.get_image(image).status == "deactivated"
+    sdk.image.reactivate_image(image)
 
 
 def _staged_and_shared(sdk: Any, openstack: Any) -> None:
