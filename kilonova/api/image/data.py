@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
@@ -17,6 +17,8 @@ from kilonova.model.ids import new_uuid
 from kilonova.model.images import Content, Image, ImageStatus
 
 OCTETS = "application/octet-stream"
+CHECK_EVERY = 64 << 20
+"""Bytes of an upload after which we look whether its image is still there."""
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
@@ -79,7 +81,7 @@ async def _receive(call: Call, meanwhile: ImageStatus, after: ImageStatus) -> No
     done = False
     try:
         incoming = await world.images.receive(name)
-        content = await take_in(call.stream_body(), incoming, call.content_length, world.images.largest)
+        content = await take_in(_while_wanted(call, image_id, name), incoming, call.content_length, world.images.largest)
         await world.ledger.read(lambda books: _claimed(books, image_id, name))
         await asyncio.to_thread(incoming.keep, image_id)
         await world.ledger.write(_end(call, image_id, name, content, after))
@@ -91,6 +93,17 @@ async def _receive(call: Call, meanwhile: ImageStatus, after: ImageStatus) -> No
         finally:
             if incoming is not None:
                 await asyncio.to_thread(incoming.close)
+
+
+async def _while_wanted(call: Call, image_id: str, upload_name: str) -> AsyncIterator[bytes]:
+    """The body, until the image is gone: a deleted image's gigabytes need not come to their end. Raises Gone."""
+    passed = 0
+    async for part in call.stream_body():
+        passed += len(part)
+        if passed >= CHECK_EVERY:
+            passed = 0
+            await call.world.ledger.read(lambda books: _claimed(books, image_id, upload_name))
+        yield part
 
 
 def _begin(call: Call, image_id: str, upload_name: str, status: ImageStatus) -> Callable[[Books], None]:

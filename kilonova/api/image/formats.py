@@ -17,6 +17,8 @@ BLOCK = 256 * 1024
 """The inspectors want the start of a file in one piece: feed blocks of this size, only the last may be shorter."""
 LARGEST_VIRTUAL = 16 << 40
 """Bytes; more than a file system of these hosts could hold, so nothing honest."""
+EARLY = 4 << 20
+"""Bytes after which the headers of all formats have passed: what is hostile need not be received to its end."""
 # Not luks: it may try passwords, which costs seconds. Not gpt: partitions are raw to QEMU, and many good disks have none.
 _KNOWN = ("qcow2", "vmdk", "vdi", "vhd", "vhdx", "qed", "iso")
 _SAYS_ITS_SIZE = ("qcow2", "vmdk", "vdi", "vhd", "vhdx")
@@ -58,6 +60,7 @@ class Inspection:
         self._size = 0
 
     def feed(self, block: bytes) -> None:
+        """Raises BadRequest as soon as the content is known to be hostile."""
         if len(self._head) < _HEAD:
             self._head = (self._head + block[:_HEAD])[:_HEAD]
         self._size += len(block)
@@ -66,6 +69,8 @@ class Inspection:
                 inspector.eat_chunk(block)
             except self._trouble:
                 self._eating.remove(inspector)
+        if self._size - len(block) < EARLY <= self._size:
+            self._judge_early()
 
     def finish(self) -> tuple[str, int, str]:
         """The format that was found, the size a guest would see, and why it cannot be booted ("" when it can).
@@ -82,6 +87,12 @@ class Inspection:
             return self._without_format()
         self._check_safety(matching[0])
         return names[0], self._virtual_size(matching[0], names[0]), self._why_not_boot(names[0])
+
+    def _judge_early(self) -> None:
+        for inspector in self._inspectors:
+            if self._matches(inspector) and inspector.complete:
+                self._check_safety(inspector)
+                self._virtual_size(inspector, str(inspector))
 
     def _without_format(self) -> tuple[str, int, str]:
         if self._head.startswith(_LUKS):

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from kilonova.model.caller import Caller
 from kilonova.model.image import BootImage
 from kilonova.model.images import Image, ImageQuestion, ImageStatus, Member, Viewer
 
@@ -38,7 +37,7 @@ class ImageBook(Protocol):
         """Ids of all images whose bytes should be in the store; others' bytes there belong to nobody."""
         ...
 
-    def for_boot(self, image_id: str, caller: Caller) -> BootImage:
+    def for_boot(self, image_id: str, viewer: Viewer) -> BootImage:
         """Raises NotFound, and BadRequest when it cannot be booted, with the reason."""
         ...
 

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import httpx
 import msgspec
 import pytest
 
+from kilonova.api.image import data as data_handlers
 from kilonova.api.image import intake
 from kilonova.api.image.access import EVERYBODY
 from kilonova.api.image.recover import orphans, recover
@@ -123,6 +125,44 @@ async def test_an_image_deleted_during_its_upload_leaves_nothing(alice: httpx.As
     assert answer.status_code == 410
     assert cloud.files() == []
     assert (await alice.get(f"/v2/images/{image['id']}")).status_code == 404
+
+
+async def test_an_upload_ends_early_when_its_image_is_deleted(
+    alice: httpx.AsyncClient, cloud: ImageCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_handlers, "CHECK_EVERY", 100_000)
+    image = await create(alice)
+    sent = 0
+
+    async def long() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for sent in range(1000):
+            if sent == 5:
+                await alice.delete(f"/v2/images/{image['id']}")
+            yield b"x" * 100_000
+
+    assert (await alice.put(f"/v2/images/{image['id']}/file", content=long(), headers=OCTETS)).status_code == 410
+    assert sent < 20
+    assert cloud.files() == []
+
+
+async def test_hostile_content_is_refused_before_all_of_it_came(alice: httpx.AsyncClient, cloud: ImageCloud) -> None:
+    image = await create(alice)
+    sent = 0
+
+    async def long() -> AsyncIterator[bytes]:
+        nonlocal sent
+        yield b"QFI\xfb" + struct.pack(">IQIIQ", 3, 512, 8, 16, 1 << 30)
+        for _ in range(1000):
+            sent += 1
+            yield bytes(100_000)
+
+    answer = await alice.put(f"/v2/images/{image['id']}/file", content=long(), headers=OCTETS)
+    assert answer.status_code == 400
+    assert "backing file" in answer.json()["message"]
+    assert sent < 100
+    assert (await show(alice, image["id"]))["status"] == "queued"
+    assert cloud.files() == []
 
 
 async def test_more_than_the_limit_is_refused(alice: httpx.AsyncClient, cloud: ImageCloud) -> None:

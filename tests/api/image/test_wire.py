@@ -53,14 +53,14 @@ def _with_the_sdk(port: int, folder: Path) -> None:
     import openstack  # it warns of itself, and leaves the file it uploads open
 
     data = os.urandom(3_000_000)
-    (folder / "disk.raw").write_bytes(data)
+    (path := folder / "disk.raw").write_bytes(data)
     url = f"http://127.0.0.1:{port}/image"
     auth = {"endpoint": url, "token": "admin:ops"}
     sdk: Any = openstack.connection.Connection(auth_type="admin_token", auth=auth, image_endpoint_override=url)
     with contextlib.closing(sdk):
         image = sdk.image.create_image(
             "from the sdk",
-            filename=str(folder / "disk.raw"),
+            filename=str(path),
             disk_format="raw",
             container_format="bare",
             tags=["one"],
@@ -68,7 +68,6 @@ def _with_the_sdk(port: int, folder: Path) -> None:
             wait=True,
             min_disk=1,
             visibility="public",
-            hw_disk_bus="virtio",
         )
         assert (image.status, image.size, image.min_disk) == ("active", len(data), 1)
         assert image.hash_value == hashlib.sha512(data).hexdigest()
@@ -82,13 +81,13 @@ def _with_the_sdk(port: int, folder: Path) -> None:
         _staged_and_shared(sdk, openstack)
         for _ in range(3):
             sdk.image.create_image("many", disk_format="raw", container_format="bare", allow_duplicates=True)
-        many = list(sdk.image.images(limit=1, name="many"))
-        assert len({found.id for found in many}) == 3
-        for found in [*many, image]:
+        many = {found.id for found in sdk.image.images(limit=1, name="many")}
+        assert len(many) == 3
+        for found in [*many, image.id]:
             sdk.image.delete_image(found)
         with pytest.raises(openstack.exceptions.NotFoundException, match="No image found"):
             sdk.image.get_image(image.id)
-        assert [method for method in sdk.image.get_import_info().import_methods["value"]] == ["glance-direct"]
+        assert sdk.image.get_import_info().import_methods["value"] == ["glance-direct"]
         assert [store.id for store in sdk.image.stores()] == ["files"]
 
 
