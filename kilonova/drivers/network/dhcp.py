@@ -53,8 +53,7 @@ class Dnsmasq:
 
     def stop(self) -> None:
         """End it, and wait for that up to two seconds before it is killed; none there is no error."""
-        for pid in {self.pid(), *_find(str(self._conf))} - {None}:
-            assert pid is not None
+        for pid in _find(str(self._conf)):
             _end(pid)
         self._pid_file.unlink(missing_ok=True)
 
