@@ -16,6 +16,7 @@ from msgspec import Struct
 from kilonova.errors import BadRequest
 
 PREFIX = "KILONOVA_"
+RUNNING = Path("run/settings.json")
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -109,6 +110,21 @@ def load(data: Path, environment: Mapping[str, str] | None = None, **given: obje
     if not settings.listen.rpartition(":")[2].isdigit():
         raise BadRequest(f"Settings: listen is HOST:PORT, not {settings.listen!r}.")
     return settings
+
+
+def remember(settings: Settings) -> None:
+    """What a cloud that starts was told, so that verbs about it (`trace`, `ssh`, `clean`) need not be told again."""
+    file = settings.data / RUNNING
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file.write_bytes(msgspec.json.encode(settings, enc_hook=str))
+
+
+def running(data: Path) -> Settings:
+    """The settings of the cloud in this folder, as it was last started; without one, what `load` says."""
+    try:
+        return msgspec.json.decode((data.absolute() / RUNNING).read_bytes(), type=Settings, dec_hook=_path)
+    except (OSError, msgspec.MsgspecError):
+        return load(data)
 
 
 def _path(kind: type, value: object) -> object:

@@ -18,7 +18,7 @@ from kilonova.model.ids import ProjectId, ServerId, UserId, new_uuid
 from kilonova.model.image import BootImage
 from kilonova.model.images import Viewer
 from kilonova.model.keypair import Keypair
-from kilonova.model.quota import refuse, servers_that_fit
+from kilonova.model.quota import ComputeQuota, refuse, servers_that_fit
 from kilonova.scheduler.choose import Ratios
 
 
@@ -47,6 +47,7 @@ class Sound(Struct, frozen=True, kw_only=True):
     image: BootImage | None
     key: Keypair | None
     nics: tuple[NicWish, ...]
+    limits: ComputeQuota
 
 
 class Admitted(Struct, frozen=True, kw_only=True):
@@ -78,15 +79,15 @@ def check_request(wish: Wish, world: OrderWorld) -> Sound:
             key = books.keypairs.get(wish.caller.user_id, wish.key_name)
         except NotFound:
             raise BadRequest("Invalid key_name provided.") from None
-    return Sound(wish=wish, flavor=flavor, image=image, key=key, nics=_nics(wish, books))
+    limits = books.quotas.limits(wish.caller.project_id)
+    return Sound(wish=wish, flavor=flavor, image=image, key=key, nics=_nics(wish, books), limits=limits)
 
 
 def check_rights(sound: Sound, world: OrderWorld) -> Sound:
     """What only an admin may ask for; and limits that are not counted in servers."""
-    wish = sound.wish
+    wish, limits = sound.wish, sound.limits
     if wish.host is not None and not wish.caller.is_admin:
         raise Forbidden("Only an admin may name the host of a server.")
-    limits = world.books.quotas.limits(wish.caller.project_id)
     if 0 <= limits.metadata_items < len(wish.metadata):
         raise Forbidden(f"Maximum number of metadata items exceeds {limits.metadata_items}")
     if 0 <= limits.injected_files < len(wish.personality):
@@ -100,9 +101,8 @@ def check_rights(sound: Sound, world: OrderWorld) -> Sound:
 
 def reserve_quota(sound: Sound, world: OrderWorld) -> Admitted:
     """Counted in this transaction, so two requests never take the same last place."""
-    wish, flavor = sound.wish, sound.flavor
-    project = wish.caller.project_id
-    limits, used = world.books.quotas.limits(project), world.books.quotas.usage(project)
+    wish, flavor, limits = sound.wish, sound.flavor, sound.limits
+    used = world.books.quotas.usage(wish.caller.project_id)
     count = servers_that_fit(limits, used, cores=flavor.vcpus, ram=flavor.ram_mb, wanted=wish.max_count)
     if count < wish.min_count:
         raise refuse(limits, used, cores=flavor.vcpus, ram=flavor.ram_mb, wanted=wish.min_count)

@@ -112,9 +112,9 @@ def ssh(data: Path, identity: str | None, login: str, server: str, command: tupl
 def clean(data: Path) -> None:
     """End whatever a cloud that is no longer running has left on this machine: guests, networks, processes."""
     from kilonova.cli.up import clean_up
-    from kilonova.settings import load
+    from kilonova.settings import running
 
-    raise SystemExit(clean_up(load(data)))
+    raise SystemExit(clean_up(running(data)))
 
 
 @main.command()

@@ -9,14 +9,14 @@ from kilonova import app
 from kilonova.cli.client import Client
 from kilonova.cloud_folder import CloudFolder
 from kilonova.errors import NotFound
-from kilonova.settings import Settings, load
+from kilonova.settings import Settings, running
 
 QUIET = ("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=5")
 
 
 def log_in(data: Path, server: str, identity: str | None, login: str, command: tuple[str, ...]) -> int:
     """ssh's exit code. Raises NotFound, Unavailable."""
-    settings = load(data)
+    settings = running(data)
     found = Client(settings, CloudFolder(settings.data)).server(server)
     way, address, port = reach(settings, found)
     key = ("-i", identity, "-o", "IdentitiesOnly=yes") if identity else ()

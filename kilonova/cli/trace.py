@@ -13,7 +13,7 @@ from rich.table import Table
 from kilonova.cli.client import Client
 from kilonova.cloud_folder import CloudFolder
 from kilonova.errors import NotFound
-from kilonova.settings import load
+from kilonova.settings import running
 from kilonova.trace.timeline import Line, timeline, total_ms
 
 _COLOUR = {"done": "green", "failed": "red", "waiting": "yellow", "-": "bright_black"}
@@ -21,7 +21,7 @@ _COLOUR = {"done": "green", "failed": "red", "waiting": "yellow", "-": "bright_b
 
 def show(data: Path, server: str, request_id: str | None, as_json: bool) -> None:
     """Raises NotFound, Unavailable."""
-    settings = load(data)
+    settings = running(data)
     client = Client(settings, CloudFolder(settings.data))
     found = client.get(f"/internal/traces/{_id_of(client, server)}" + (f"?request_id={quote(request_id)}" if request_id else ""))
     lines = timeline(found["hops"])

@@ -24,7 +24,7 @@ from kilonova.cli.credential import write_private
 from kilonova.cli.supervisor import Role
 from kilonova.cloud_folder import CloudFolder
 from kilonova.errors import Conflict, Unavailable
-from kilonova.settings import PREFIX, Settings
+from kilonova.settings import PREFIX, Settings, remember
 
 READY_WITHIN_S = 90.0
 TOO_MANY_DEATHS = 4
@@ -37,6 +37,7 @@ def run_cloud(settings: Settings, *, keep_guests: bool, image: Path | None) -> i
     folder.make()
     with _only_one(folder):
         _write_credentials(settings, folder)
+        remember(settings)
         return asyncio.run(_run(settings, folder, keep_guests=keep_guests, image=image))
 
 

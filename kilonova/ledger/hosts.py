@@ -75,7 +75,15 @@ claims = Table(
     Index("ix_claims_host", "host"),
 )
 
-_SNAPSHOT = select(hosts, nodes.c.last_seen).join(nodes, nodes.c.name == hosts.c.node).order_by(hosts.c.name)
+_SNAPSHOT = (
+    select(
+        *(nodes.c.last_seen if name == "last_seen" else hosts.c[name] for name in Host.__struct_fields__[:-1]),
+        (nodes.c.last_seen > bindparam("since")).label("up"),
+    )
+    .join(nodes, nodes.c.name == hosts.c.node)
+    .order_by(hosts.c.name)
+)
+"""Columns in the order of Host's fields."""
 _USE = (
     update(hosts)
     .where(hosts.c.name == bindparam("on_host"))
@@ -99,7 +107,8 @@ class Hosts:
         self._db = connection
 
     def snapshot(self, now: float) -> Sequence[Host]:
-        return [_host(row, now) for row in self._db.execute(_SNAPSHOT)]
+        rows: Sequence[Any] = self._db.execute(_SNAPSHOT, {"since": now - SILENT_AFTER_S}).all()
+        return [Host(*row) for row in rows]
 
     def hosts(self) -> Sequence[Host]:
         return self.snapshot(time.time())
@@ -192,31 +201,6 @@ class Hosts:
 
 def _compute_roles() -> Any:
     return select(hosts, nodes.c.last_seen).join(nodes, nodes.c.name == hosts.c.node).order_by(hosts.c.name)
-
-
-def _host(row: Any, now: float) -> Host:
-    return Host(
-        id=row.id,
-        name=HostName(row.name),
-        node=NodeName(row.node),
-        hypervisor_type=row.hypervisor_type,
-        hypervisor_version=row.hypervisor_version,
-        host_ip=row.host_ip,
-        cpu_info=row.cpu_info,
-        vcpus=row.vcpus,
-        ram_mb=row.ram_mb,
-        disk_gb=row.disk_gb,
-        vcpus_used=row.vcpus_used,
-        ram_mb_used=row.ram_mb_used,
-        disk_gb_used=row.disk_gb_used,
-        servers=row.servers,
-        availability_zone=row.availability_zone,
-        enabled=row.enabled,
-        disabled_reason=row.disabled_reason,
-        up=now - row.last_seen < SILENT_AFTER_S,
-        last_seen=row.last_seen,
-        created_at=row.created_at,
-    )
 
 
 def _role(row: Any, binary: str, host: str, now: float) -> Role:

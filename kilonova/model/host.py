@@ -5,13 +5,17 @@ from msgspec import Struct
 from kilonova.model.ids import HostName, NodeName
 
 
-class Host(Struct, frozen=True, kw_only=True):
-    """One row. Memory in MiB, disk in GiB; `used` is what placed servers have claimed, not what is measured."""
+class Host(Struct, frozen=True):
+    """One row. Memory in MiB, disk in GiB; `used` is what placed servers have claimed, not what is measured.
 
-    id: str
-    """A UUID, as os-hypervisors and os-services show it from microversion 2.53."""
+    Made from a row by position, hundreds at a time for each build: the ledger's snapshot has its columns in this order.
+    """
+
     name: HostName
     node: NodeName
+    id: str
+    """A UUID, as os-hypervisors shows it from microversion 2.53."""
+    service_id: str
     hypervisor_type: str
     hypervisor_version: int
     host_ip: str
@@ -26,10 +30,10 @@ class Host(Struct, frozen=True, kw_only=True):
     availability_zone: str
     enabled: bool
     disabled_reason: str | None
+    created_at: float
+    last_seen: float
     up: bool
     """Its node was heard of within the last minute."""
-    last_seen: float
-    created_at: float
 
 
 class Role(Struct, frozen=True, kw_only=True):
