@@ -103,7 +103,8 @@ async def world(tmp_path: Path) -> AsyncIterator[ApiWorld]:
 
 @pytest.fixture
 async def as_(world: ApiWorld) -> AsyncIterator[Callable[[str], Client]]:
-    transport = httpx.ASGITransport(app=application(world, [SERVICE]))
+    app: Any = application(world, [SERVICE])
+    transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://cloud") as http:
         yield lambda token: Client(http, token)
 
