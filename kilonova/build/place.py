@@ -82,7 +82,14 @@ def give_addresses(seat: Seat, world: OrderWorld) -> Seat:
 def record_server(seat: Seat, world: OrderWorld) -> Seat:
     """The server is in the ledger: BUILD, or ERROR with the reason."""
     request, wish = seat.request, seat.wish
-    extra = {"description": wish.description, "tags": wish.tags, "idempotency_key": wish.idempotency_key}
+    extra = {
+        "description": wish.description,
+        "tags": wish.tags,
+        "idempotency_key": wish.idempotency_key,
+        "access_ipv4": wish.access_ipv4,
+        "access_ipv6": wish.access_ipv6,
+        "security_groups": wish.security_groups,
+    }
     world.books.servers.insert(request, extra, seat.fault)
     world.books.actions.begin(request, "create", seat.spans(), wish.traceparent)
     if seat.fault is not None or seat.choice is None or seat.choice.host is None:

@@ -48,6 +48,9 @@ servers = Table(
     Column("fault", Packed),
     Column("locked", Boolean, nullable=False, default=False),
     Column("locked_reason", Text),
+    Column("access_ipv4", Text, nullable=False),
+    Column("access_ipv6", Text, nullable=False),
+    Column("security_groups", Packed, nullable=False),
     Column("reservation_id", Text, nullable=False),
     Column("launch_index", Integer, nullable=False),
     Column("idempotency_key", Text),
@@ -116,6 +119,14 @@ class Servers:
             values["hostname"] = hostname
         self._db.execute(update(servers).where(servers.c.id == server_id).values(values))
 
+    def set_access(self, server_id: str, *, ipv4: str | None, ipv6: str | None, now: float) -> None:
+        values: dict[str, Any] = {"updated_at": now}
+        if ipv4 is not None:
+            values["access_ipv4"] = ipv4
+        if ipv6 is not None:
+            values["access_ipv6"] = ipv6
+        self._change(server_id, **values)
+
     def set_metadata(self, server_id: str, metadata: dict[str, str], now: float) -> None:
         self._db.execute(update(servers).where(servers.c.id == server_id).values(metadata=metadata, updated_at=now))
 
@@ -159,6 +170,9 @@ class Servers:
                 "metadata": request.metadata,
                 "tags": list(extra.get("tags", ())),
                 "fault": msgspec.to_builtins(fault) if fault else None,
+                "access_ipv4": extra.get("access_ipv4", ""),
+                "access_ipv6": extra.get("access_ipv6", ""),
+                "security_groups": list(extra.get("security_groups", ("default",))),
                 "reservation_id": request.reservation_id,
                 "launch_index": request.launch_index,
                 "idempotency_key": extra.get("idempotency_key"),
@@ -242,6 +256,9 @@ def server_from(row: Any) -> Server:
         progress=100 if row.vm_state == states.ACTIVE else 0,
         locked=row.locked,
         locked_reason=row.locked_reason,
+        access_ipv4=row.access_ipv4,
+        access_ipv6=row.access_ipv6,
+        security_groups=tuple(row.security_groups),
         reservation_id=row.reservation_id,
         launch_index=row.launch_index,
         created_at=row.created_at,

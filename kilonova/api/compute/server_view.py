@@ -46,17 +46,7 @@ def _newest(call: Call, server: Server, addresses: Addresses, hosts: Mapping[str
         "accessIPv4": server.access_ipv4,
         "accessIPv6": server.access_ipv6,
         "links": links(call, "servers", server.id),
-        "OS-DCF:diskConfig": "MANUAL",
-        "OS-EXT-AZ:availability_zone": server.availability_zone or "",
-        "config_drive": "True" if server.config_drive else "",
-        "key_name": server.key_name,
-        "OS-SRV-USG:launched_at": long_stamp(server.launched_at),
-        "OS-SRV-USG:terminated_at": long_stamp(server.terminated_at),
-        "OS-EXT-STS:task_state": server.task_state,
-        "OS-EXT-STS:vm_state": server.vm_state,
-        "OS-EXT-STS:power_state": server.power_state,
-        "os-extended-volumes:volumes_attached": [],
-        "OS-EXT-SRV-ATTR:hostname": server.hostname,
+        **_extended(server),
         "locked": server.locked,
         "locked_reason": server.locked_reason,
         "description": server.description,
@@ -74,6 +64,23 @@ def _newest(call: Call, server: Server, addresses: Addresses, hosts: Mapping[str
     if call.who.is_admin:
         document.update(_for_admins(server, hosts))
     return document
+
+
+def _extended(server: Server) -> Document:
+    """What Nova's extensions once added, and still has their names."""
+    return {
+        "OS-DCF:diskConfig": "MANUAL",
+        "OS-EXT-AZ:availability_zone": server.availability_zone or "",
+        "config_drive": "True" if server.config_drive else "",
+        "key_name": server.key_name,
+        "OS-SRV-USG:launched_at": long_stamp(server.launched_at),
+        "OS-SRV-USG:terminated_at": long_stamp(server.terminated_at),
+        "OS-EXT-STS:task_state": server.task_state,
+        "OS-EXT-STS:vm_state": server.vm_state,
+        "OS-EXT-STS:power_state": server.power_state,
+        "os-extended-volumes:volumes_attached": [],
+        "OS-EXT-SRV-ATTR:hostname": server.hostname,
+    }
 
 
 def _for_admins(server: Server, hosts: Mapping[str, Host]) -> Document:

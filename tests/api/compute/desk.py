@@ -68,5 +68,6 @@ def _insert(books: Transaction, wish: Wish, index: int) -> str:
         launch_index=index,
         created_at=1000.0 + len(books.servers.find(_ALL)),
     )
-    books.servers.insert(request, {"description": wish.description, "tags": wish.tags}, None)
+    extra = {"description": wish.description, "tags": wish.tags, "access_ipv4": wish.access_ipv4, "access_ipv6": wish.access_ipv6}
+    books.servers.insert(request, extra, None)
     return request.server_id

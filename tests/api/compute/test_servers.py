@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from kilonova.ledger.servers import Servers
 from kilonova.ledger.transaction import Transaction
 from kilonova.model.server import Fault
 from tests.api.compute.conftest import IMAGE, NETWORK, Compute
@@ -160,9 +159,9 @@ async def test_rename_describe_and_delete(compute: Compute) -> None:
     assert (await compute.send("DELETE", f"/servers/{new}")).status_code == 404
 
 
-@pytest.mark.skipif(not hasattr(Servers, "set_access"), reason="the ledger does not keep access addresses yet")
 async def test_access_addresses_are_kept(compute: Compute) -> None:
-    new = await compute.server()
+    new = await compute.server(accessIPv4="9.9.9.9")
+    assert (await compute.send("GET", f"/servers/{new}")).json()["server"]["accessIPv4"] == "9.9.9.9"
     answer = await compute.send("PUT", f"/servers/{new}", {"server": {"accessIPv4": "1.1.1.1", "accessIPv6": "::babe:202:202"}})
     assert (answer.json()["server"]["accessIPv4"], answer.json()["server"]["accessIPv6"]) == ("1.1.1.1", "::babe:202:202")
 
