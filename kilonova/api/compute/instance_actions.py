@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from kilonova.api.call import Answer, Call
-from kilonova.api.compute.asking import last, moment, page, query, shown
+from kilonova.api.compute.asking import last, moment, page, query, server_id, shown
 from kilonova.api.compute.changes.change import Asked, Document, Shown
+from kilonova.api.compute.changes.v2_21 import OF_DELETED_SINCE
 from kilonova.api.compute.query_names import ACTION_PARAMETERS
 from kilonova.api.compute.saying import long_stamp, next_page
 from kilonova.api.compute.server_view import host_hash
@@ -49,8 +50,15 @@ async def show(call: Call) -> Answer:
 
 
 def _look(call: Call, books: Books) -> tuple[Server, Sequence[Action]]:
-    server = find(call, books)
+    server = _also_deleted(call, books) if call.version >= OF_DELETED_SINCE else find(call, books)
     return server, books.servers.actions(server.id)
+
+
+def _also_deleted(call: Call, books: Books) -> Server:
+    server = books.servers.whatever(server_id(call))
+    if server is None or not (call.who.is_admin or server.project_id == call.who.project_id):
+        raise NotFound(f"Instance {server_id(call)} could not be found.")
+    return server
 
 
 def _changed(action: Action) -> float:

@@ -103,3 +103,7 @@ async def test_history(compute: Compute) -> None:
     assert isinstance(shown["events"], list)
     assert (await compute.send("GET", path + "/req-2")).status_code == 404
     assert (await compute.send("GET", path, who=compute.stranger)).status_code == 404
+    await compute.send("DELETE", f"/servers/{new}")
+    assert (await compute.send("GET", path + "/req-1")).status_code == 200
+    assert (await compute.send("GET", path, who=compute.stranger)).status_code == 404
+    assert (await compute.send("GET", path, version="2.20")).status_code == 404
