@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import Connection, Row, and_, bindparam, case, exists, func, not_, or_, select, update
 
 from kilonova.errors import BadRequest, Conflict, Forbidden, NoMoreAddresses, NotFound, QuotaExceeded
@@ -109,9 +110,8 @@ class ServerPorts:
             update(ports).where(ports.c.id == port_id).values(**values, revision_number=ports.c.revision_number + 1)
         )
         network = self._connection.execute(select(networks).where(networks.c.id == row.network_id)).one()
-        return _build_port(
-            port_id, row.mac_address, network, addresses, made=bool(row.made_for_server), secure=row.port_security_enabled
-        )
+        port = _build_port(port_id, row.mac_address, network, addresses, made=bool(row.made_for_server))
+        return replace(port, port_security=row.port_security_enabled)
 
     def move(self, server_id: str, host: str, now: float) -> None:
         """The server was given another host; its addresses stay."""
@@ -285,9 +285,7 @@ def _new_row(order: PortOrder, port_id: str, mac: str, seen: Row[Any]) -> dict[s
     }
 
 
-def _build_port(
-    port_id: str, mac: str, network: Row[Any], addresses: tuple[Address, ...], *, made: bool, secure: bool | None = None
-) -> Port:
+def _build_port(port_id: str, mac: str, network: Row[Any], addresses: tuple[Address, ...], made: bool) -> Port:
     return Port(
         id=PortId(port_id),
         network_id=NetworkId(network.id),
@@ -295,7 +293,7 @@ def _build_port(
         mac=mac,
         addresses=addresses,
         mtu=network.mtu,
-        port_security=network.port_security_enabled if secure is None else secure,
+        port_security=network.port_security_enabled,
         external=network.external,
         made_for_server=made,
     )

@@ -10,7 +10,7 @@ from kilonova.errors import BadRequest
 
 Shape = TypeVar("Shape")
 
-MOST_AT_ONCE = 500
+MOST_AT_ONCE = 200
 """Things of one bulk request; a transaction that makes more would keep everyone else waiting."""
 _FIELD = re.compile(r"`([^`]*)`")
 
