@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Column, Connection, Float, Index, Integer, LargeBinary, Table, Text, bindparam, delete, select, update
 
 from kilonova.build.record import Placed
+from kilonova.ledger.networks import Networks
 from kilonova.ledger.schema import Packed, metadata
 from kilonova.lifecycle.remove import Removal
 from kilonova.model.ids import HostName, NodeName, ServerId
@@ -60,8 +61,7 @@ class Orders:
         self._queue(placed.server_id, placed.attempt, "build", placed.host, placed, traceparent, placed.deadline)
 
     def queue_removal(self, server: Server, attempt: int, node: str, reason: str) -> None:
-        placed_body = self._db.execute(_BUILD_OF, {"sid": server.id}).scalars().first()
-        has_ports = placed_body is None or bool(msgspec.msgpack.decode(placed_body, type=Placed).ports)
+        has_ports = server.id in Networks(self._db).ports_of_servers([server.id])
         removal = Removal(
             server_id=ServerId(server.id),
             host=HostName(server.host or ""),
