@@ -90,6 +90,7 @@ def _elsewhere(placed: Placed, world: OrderWorld) -> Placed | None:
     if seat.fault is not None or seat.choice is None or seat.choice.host is None:
         return None
     host, desk = seat.choice.host, world.desk
+    world.books.networks.move_server_ports(placed.server_id, host.name, desk.now)
     ticket = desk.ticket(placed.image.id, host.name, placed.deadline) if placed.image else ""
     return replace(
         placed,

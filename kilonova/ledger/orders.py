@@ -61,7 +61,7 @@ class Orders:
         self._queue(placed.server_id, placed.attempt, "build", placed.host, placed, traceparent, placed.deadline)
 
     def queue_removal(self, server: Server, attempt: int, node: str, reason: str) -> None:
-        has_ports = server.id in Networks(self._db).ports_of_servers([server.id])
+        has_ports = bool(Networks(self._db).server_ports_of(server.id))
         removal = Removal(
             server_id=ServerId(server.id),
             host=HostName(server.host or ""),
