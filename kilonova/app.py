@@ -52,6 +52,7 @@ async def control(settings: Settings) -> None:
     from kilonova.nodes.relay import Relay
     from kilonova.nodes.role import serve_until_told
     from kilonova.nodes.sweeper import Sweeper
+    from kilonova.saga.faults import Faults, parse_faults
     from kilonova.scheduler.choose import Ratios
 
     folder = CloudFolder(settings.data)
@@ -61,14 +62,15 @@ async def control(settings: Settings) -> None:
     def terms(now: float) -> OrderDesk:
         return OrderDesk(now=now, build_limit_s=settings.build_limit_s, ratios=ratios, ticket=tickets.issue)
 
+    faults = Faults("control", parse_faults(settings.faults), folder.faults_fired)
     listener = _listen(settings)
     await asyncio.to_thread(prepare, settings.ledger_url)
     ledger = open_ledger(settings.ledger_url)
     async with _connected(settings, "control") as bus:
-        relay = Relay(ledger, bus)
+        relay = Relay(ledger, bus, faults)
         ledger.on_orders = relay.wake
         desk = Desk(ledger, bus, relay, terms)
-        node = ControlNode(NodeName(f"control-{socket.gethostname()}"), ledger, bus, terms)
+        node = ControlNode(NodeName(f"control-{socket.gethostname()}"), ledger, bus, terms, faults)
         web = await _web(settings, folder, ledger, desk, tickets)
         await serve_until_told(
             node.run(), relay.run(), Sweeper(ledger, terms, settings.traces_kept_s).run(), web.serve(sockets=[listener])

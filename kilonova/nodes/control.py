@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kilonova.build.admit import OrderDesk, OrderWorld
 from kilonova.build.giveup import give_up_or_try_elsewhere
@@ -18,6 +18,7 @@ from kilonova.ledger.transaction import Transaction
 from kilonova.lifecycle.inventory import Hello, Welcome, compare
 from kilonova.lifecycle.remove import note_gone
 from kilonova.model.ids import NodeName
+from kilonova.saga.faults import Faults, no_faults
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class ControlNode:
     ledger: Ledger
     bus: Bus
     terms: Callable[[float], OrderDesk]
+    faults: Faults = field(default_factory=lambda: no_faults("control"))
 
     def answerers(self) -> Answerers:
         return {ReportBatch: self.take_reports, Hello: self.greet}
@@ -64,7 +66,9 @@ class ControlNode:
                     raise Forbidden("A node may report only on its own hosts.")
                 WHO_NOTES[type(report)](report, world)
 
+        await self.faults.at("control.report.before")
         await self.ledger.write(write)
+        await self.faults.at("control.report.after")
         return Confirmed(count=len(batch.reports))
 
     async def greet(self, hello: Hello, delivery: Delivery) -> Welcome:

@@ -19,6 +19,7 @@ from kilonova.ledger.transaction import Transaction
 from kilonova.lifecycle.remove import Removal
 from kilonova.model.ids import ServerId
 from kilonova.model.span import Span
+from kilonova.saga.faults import Faults, no_faults
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +35,9 @@ MESSAGE_OF = {"build": Placed.__name__, "remove": Removal.__name__}
 class Relay:
     """`wake` is called after a commit that wrote orders; `run` is the task."""
 
-    def __init__(self, ledger: Ledger, bus: Bus) -> None:
+    def __init__(self, ledger: Ledger, bus: Bus, faults: Faults | None = None) -> None:
         self._ledger, self._bus = ledger, bus
+        self._faults = faults or no_faults("control")
         self._hint = asyncio.Event()
         self._timed: dict[ServerId, tuple[Span, ...]] = {}
 
@@ -68,10 +70,12 @@ class Relay:
         if not orders and not news and not self._timed:
             return False
         began = time.time()
+        await self._faults.at("control.relay.before")
         taken = await self._bus.put_many([_parcel(row) for row in orders]) if orders else set()
         sent = [row for row in orders if _message_id(row) in taken]
         last_news = await self._announce(news)
         spans = self._spans_of(sent, began)
+        await self._faults.at("control.relay.after")
 
         def note(tx: Transaction) -> None:
             tx.orders.sent([row.id for row in sent], last_news, time.time())

@@ -1,7 +1,8 @@
 """Faults on demand: fail, hang, or die at a named point. A product feature, and what the proofs are made with.
 
 A fault is ``POINT=ACTION``: ``compute.assemble_disks.before=raise``, ``network.wire_ports.after=kill``,
-``compute.start_guest.before=hang:30``; it fires once, and leaves a file that says it did.
+``compute.start_guest.before=hang:30``; it fires once, and leaves a file that says it did. The word ``file`` among them has
+every point look into ``DATA/faults/wanted`` as it is reached, so that a running cloud can be given faults.
 """
 
 import asyncio
@@ -13,11 +14,17 @@ from typing import Any
 
 from kilonova.errors import BadRequest, BuildFailed
 
+FROM_FILE = "file"
+WANTED = "wanted"
+
 
 def parse_faults(text: str) -> dict[str, str]:
     """``a.b.before=raise,c.d.after=kill`` → {point: action}. Raises BadRequest."""
     faults = {}
     for part in filter(None, (p.strip() for p in text.split(","))):
+        if part == FROM_FILE:
+            faults[FROM_FILE] = FROM_FILE
+            continue
         point, equals, action = part.partition("=")
         if not equals or action.split(":")[0] not in ("raise", "kill", "hang"):
             raise BadRequest(f"A fault is written POINT=raise|kill|hang:SECONDS, not {part!r}.")
@@ -30,6 +37,7 @@ class Faults:
 
     def __init__(self, place: str, faults: Mapping[str, str], fired: Path) -> None:
         self._place, self._faults, self._fired = place, dict(faults), fired
+        self._look = self._faults.pop(FROM_FILE, None) is not None
 
     async def before(self, key: str, step: str, record: Any) -> None:
         await self.at(f"{self._place}.{step}.before")
@@ -48,6 +56,8 @@ class Faults:
     async def at(self, point: str) -> None:
         """Do what was asked for at this point, once."""
         action = self._faults.pop(point, None)
+        if action is None and self._look:
+            action = self._wanted().get(point)
         if action is None:
             return
         self._fired.mkdir(parents=True, exist_ok=True)
@@ -60,3 +70,14 @@ class Faults:
         if action == "raise":
             raise BuildFailed(f"A fault was injected at {point}.")
         await asyncio.sleep(float(action.partition(":")[2] or 3600))
+
+    def _wanted(self) -> dict[str, str]:
+        try:
+            return parse_faults((self._fired / WANTED).read_text())
+        except OSError:
+            return {}
+
+
+def no_faults(place: str) -> Faults:
+    """Everything works."""
+    return Faults(place, {}, Path())

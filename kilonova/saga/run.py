@@ -29,7 +29,7 @@ class StopBuilding(BuildFailed):
 
 
 class Watch(Protocol):
-    """Sees every hop: traces and faults on demand hang here. `before` may raise, which fails the step before it began."""
+    """Sees every hop: traces and faults on demand hang here. Each may raise, which fails the step: before it began, or when it is done."""
 
     async def before(self, key: str, step: str, record: Any) -> None: ...
 
@@ -71,9 +71,11 @@ async def run(
         standing = saga.steps[: entry.step + 1]
         return await _go_back(saga, entry.key, record, world, (journal, watch), standing, "", entry.reason, False)
     for number in range(entry.step, len(saga.steps)):
-        step = saga.steps[number]
+        step, finished = saga.steps[number], number
         try:
             record = await _do(step, entry.key, record, world, watch, deadline)
+            finished = number + 1
+            await watch.after(entry.key, step.name, record, None)
         except asyncio.CancelledError as stop:
             if stop.args != (StopBuilding.__name__,):
                 raise  # the process ends; the journal knows where to go on
@@ -86,7 +88,7 @@ async def run(
             continue
         reason, final = _reason(error, step)
         journal.turn_back(entry.key, number, reason, watch.notes(entry.key))
-        standing = saga.steps[:number]
+        standing = saga.steps[:finished]
         return await _go_back(saga, entry.key, record, world, (journal, watch), standing, step.name, reason, final)
     return Outcome(record)
 
@@ -95,12 +97,10 @@ async def _do(step: Step, key: str, record: Any, world: Any, watch: Watch, deadl
     try:
         async with asyncio.timeout(max(0.0, deadline - time.time()) if deadline < math.inf else None):
             await watch.before(key, step.name, record)
-            record = await step.do(record, world)
+            return await step.do(record, world)
     except BaseException as error:
         await watch.after(key, step.name, record, error)
         raise
-    await watch.after(key, step.name, record, None)
-    return record
 
 
 async def _go_back(  # noqa: PLR0913 - everything an unwinding needs, handed on once
