@@ -1,6 +1,6 @@
 """Tokens: encrypted statements about a user and a scope. Nothing of them is stored; what was revoked is in the ledger.
 
-It knows no HTTP. A token that was looked at is remembered for a few seconds, so that a busy client costs a dictionary's look-up.
+It knows no HTTP. A token that was looked at is remembered until identity changes: a busy client costs a dictionary's look-up.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from kilonova.errors import NotAuthenticated
 from kilonova.model.caller import Caller
 from kilonova.model.identity import is_uuid_hex
 
-RECHECK_S = 3.0
+RECHECK_S = 1.0
 """How long another control process's revocation may go unseen here; this process's own are seen at once."""
 CACHED = 20_000
 """Tokens remembered at most; the oldest goes first."""
@@ -48,24 +48,30 @@ class FernetTokens:
         self._fernet = MultiFernet([Fernet(key) for key in keys])
         self._ledger = ledger
         self._now = now
-        self._cache: dict[str, tuple[Caller, float]] = {}
-        """Token → (caller, Unix time until which this need not be looked at again)."""
+        self._cache: dict[str, Caller] = {}
+        self._epoch = -1
+        """Of identity, as it was when the cache was filled."""
+        self._fresh_until = 0.0
+        """Unix time until which the epoch need not be read again."""
         self._generation = 0
+        """Of this process's own changes."""
 
     async def caller(self, token: str) -> Caller:
         """Whose token this is. Raises NotAuthenticated."""
-        known = self._cache.get(token)
-        if known is not None and self._now() < known[1]:
-            return known[0]
-        self._cache.pop(token, None)
-        claim = self._open(token)
         now = self._now()
+        if now >= self._fresh_until:
+            generation = self._generation
+            self._keep_up(await self._ledger.read(lambda books: books.identity.epoch()), generation, now)
+        known = self._cache.get(token)
+        if known is not None and now < known.expires_at:
+            return known
+        claim = self._open(token)
         if now >= claim.expires_at:
             raise NotAuthenticated()
         generation = self._generation
-        caller = await self._ledger.read(lambda books: stand(books.identity, claim))
-        if generation == self._generation:
-            self._remember(token, caller, now)
+        caller, epoch = await self._ledger.read(lambda books: (stand(books.identity, claim), books.identity.epoch()))
+        if self._keep_up(epoch, generation, now):
+            self._remember(token, caller)
         return caller
 
     def issue(self, caller: Caller) -> str:
@@ -84,14 +90,27 @@ class FernetTokens:
         return self._fernet.encrypt(msgspec.msgpack.encode(payload)).decode().rstrip("=")
 
     def forget(self) -> None:
-        """Something about identity has changed: every token is looked at again when it comes next."""
+        """Something about identity has changed: the next token finds out what is still true."""
         self._generation += 1
-        self._cache.clear()
+        self._fresh_until = 0.0
 
-    def _remember(self, token: str, caller: Caller, now: float) -> None:
+    def _keep_up(self, epoch: int, generation: int, now: float) -> bool:
+        """One number tells whether everything remembered still holds, however many tokens that is.
+
+        False when identity changed here while the ledger was asked: what it said is then not to be remembered.
+        """
+        if generation != self._generation:
+            return False
+        if epoch != self._epoch:
+            self._cache.clear()
+            self._epoch = epoch
+        self._fresh_until = now + RECHECK_S
+        return True
+
+    def _remember(self, token: str, caller: Caller) -> None:
         if len(self._cache) >= CACHED:
             self._cache.pop(next(iter(self._cache)))
-        self._cache[token] = (caller, min(now + RECHECK_S, caller.expires_at))
+        self._cache[token] = caller
 
     def _open(self, token: str) -> Claim:
         if len(token) > MAX_TOKEN or not token.isascii():

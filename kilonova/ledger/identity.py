@@ -6,6 +6,7 @@ from sqlalchemy import Connection, delete, select
 
 from kilonova.errors import Conflict, Forbidden
 from kilonova.ledger import identity_tables as t
+from kilonova.ledger.identity_epoch import read_epoch
 from kilonova.ledger.identity_people import Groups, Users
 from kilonova.ledger.identity_realms import Domains, Projects
 from kilonova.ledger.identity_roles import Assignments, Revocations, Roles
@@ -58,6 +59,10 @@ class Identity:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def epoch(self) -> int:
+        """Grows with every change that may alter what a token is good for."""
+        return read_epoch(self._connection)
 
     @cached_property
     def domains(self) -> Domains:

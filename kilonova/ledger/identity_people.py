@@ -6,6 +6,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from kilonova.errors import NotFound
 from kilonova.ledger import identity_tables as t
+from kilonova.ledger.identity_epoch import count_up
 from kilonova.ledger.identity_realms import Domains
 from kilonova.ledger.identity_shelf import Shelf
 from kilonova.model.identity import Group, User
@@ -64,6 +65,7 @@ class Groups(Shelf[Group]):
         Users(self._connection).get(user_id)
         if not self.has_member(group_id, user_id):
             self._connection.execute(insert(t.members).values(group_id=group_id, user_id=user_id))
+            count_up(self._connection)
 
     def remove_member(self, group_id: str, user_id: str) -> None:
         self.get(group_id)
@@ -71,6 +73,7 @@ class Groups(Shelf[Group]):
         gone = self._connection.execute(delete(t.members).where(m.group_id == group_id, m.user_id == user_id))
         if gone.rowcount == 0:
             raise NotFound(f"User '{user_id[:64]}' not found in group '{group_id[:64]}'.")
+        count_up(self._connection)
 
     def remove(self, record_id: str) -> None:
         a = t.assignments.c

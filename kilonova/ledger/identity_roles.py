@@ -3,15 +3,21 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, insert, or_, select
 
 from kilonova.errors import NotFound
 from kilonova.ledger import identity_tables as t
+from kilonova.ledger.identity_epoch import count_up
 from kilonova.ledger.identity_realms import Projects
 from kilonova.ledger.identity_shelf import Shelf
 from kilonova.ledger.paging import compare
 from kilonova.model.identity import Assignment, Role, with_implied
 from kilonova.model.page import Condition
+
+# Built once: every token that is looked at asks these.
+_IMPLICATIONS = select(t.implications)
+_ROLES_OF = select(t.roles).where(t.roles.c.id.in_(bindparam("wanted", expanding=True))).order_by(t.roles.c.name)
+_REVOKED = select(t.revocations.c.audit_id).where(t.revocations.c.audit_id == bindparam("wanted"))
 
 
 class Roles(Shelf[Role]):
@@ -22,13 +28,13 @@ class Roles(Shelf[Role]):
 
     def all_of(self, role_ids: Iterable[str]) -> list[Role]:
         """In the order of their names."""
-        rows = self._connection.execute(select(t.roles).where(t.roles.c.id.in_(list(role_ids))).order_by(t.roles.c.name))
+        rows = self._connection.execute(_ROLES_OF, {"wanted": list(role_ids)})
         return [self._as_record(row._mapping) for row in rows]
 
     def implications(self) -> dict[str, set[str]]:
         """Role id → ids of the roles it brings along directly."""
         found: dict[str, set[str]] = {}
-        for row in self._connection.execute(select(t.implications)):
+        for row in self._connection.execute(_IMPLICATIONS):
             found.setdefault(row.role_id, set()).add(row.implied_id)
         return found
 
@@ -38,12 +44,14 @@ class Roles(Shelf[Role]):
         self.get(implied_id)
         if implied_id not in self.implications().get(role_id, set()):
             self._connection.execute(insert(t.implications).values(role_id=role_id, implied_id=implied_id))
+            count_up(self._connection)
 
     def stop_implying(self, role_id: str, implied_id: str) -> None:
         i = t.implications.c
         gone = self._connection.execute(delete(t.implications).where(i.role_id == role_id, i.implied_id == implied_id))
         if gone.rowcount == 0:
             raise NotFound(f"{role_id[:64]} does not imply {implied_id[:64]}.")
+        count_up(self._connection)
 
     def _twins(self, record: Role) -> Mapping[str, object]:
         return {"name": record.name}
@@ -70,6 +78,7 @@ class Assignments:
         """Once is enough: granted again, nothing changes."""
         if not self.has(assignment):
             self._connection.execute(insert(t.assignments).values(msgspec.structs.asdict(assignment)))
+            count_up(self._connection)
 
     def withdraw(self, assignment: Assignment) -> None:
         gone = self._connection.execute(delete(t.assignments).where(_is(assignment)))
@@ -78,6 +87,7 @@ class Assignments:
                 f"Could not find role assignment with role: {assignment.role_id[:64]}, user or group: "
                 f"{assignment.actor_id[:64]}, project, domain, or system: {assignment.target_id[:64]}."
             )
+        count_up(self._connection)
 
     def effective(self, user_id: str, target: str, target_id: str) -> list[Role]:
         """The user's roles there: own, of groups, inherited from above, implied. In the order of their names."""
@@ -135,10 +145,10 @@ class Revocations:
     def add(self, audit_id: str, expires_at: float) -> None:
         if not self.has(audit_id):
             self._connection.execute(insert(t.revocations).values(audit_id=audit_id, expires_at=expires_at))
+            count_up(self._connection)
 
     def has(self, audit_id: str) -> bool:
-        query = select(t.revocations.c.audit_id).where(t.revocations.c.audit_id == audit_id)
-        return self._connection.execute(query).first() is not None
+        return self._connection.execute(_REVOKED, {"wanted": audit_id}).first() is not None
 
     def forget_expired(self, now: float) -> None:
         """An expired token needs no revocation."""

@@ -1,12 +1,14 @@
 """One noun's records in one table: get, find, add, change, remove. What is special about a noun stands in its own class."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Select, Table, bindparam, delete, insert, select, update
 
 from kilonova.errors import Conflict, NotFound
+from kilonova.ledger.identity_epoch import count_up
 from kilonova.ledger.paging import select_page
 from kilonova.model.page import Condition, Page
 
@@ -24,7 +26,7 @@ class Shelf(Generic[Record]):
 
     def get(self, record_id: str) -> Record:
         """Raises NotFound."""
-        row = self._connection.execute(select(self._table).where(self._table.c.id == record_id)).first()
+        row = self._connection.execute(_by_id(self._table), {"wanted": record_id}).first()
         if row is None:
             raise NotFound(f"Could not find {self._noun}: {record_id[:64]}.")
         return self._as_record(row._mapping)
@@ -46,12 +48,14 @@ class Shelf(Generic[Record]):
         self._refuse_twin(changed)
         if fields:
             self._connection.execute(update(self._table).where(self._table.c.id == record_id).values(self._as_row(changed)))
+            count_up(self._connection)
         return changed
 
     def remove(self, record_id: str) -> None:
         """Raises NotFound."""
         self.get(record_id)
         self._connection.execute(delete(self._table).where(self._table.c.id == record_id))
+        count_up(self._connection)
 
     def _check(self, record: Record) -> None:
         """Is what the record refers to there? Raises NotFound or BadRequest."""
@@ -79,3 +83,9 @@ class Shelf(Generic[Record]):
 
     def _as_row(self, record: Record) -> dict[str, Any]:
         return msgspec.structs.asdict(record)
+
+
+@cache
+def _by_id(table: Table) -> Select[Any]:
+    """Built once a table: this is what every token that is looked at asks."""
+    return select(table).where(table.c.id == bindparam("wanted"))

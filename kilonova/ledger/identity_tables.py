@@ -1,6 +1,6 @@
 """The tables of identity. A column per field of the record in `model/identity.py`, under the same name; no query."""
 
-from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, String, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
 
 from kilonova.ledger.schema import Packed, metadata
 
@@ -106,6 +106,14 @@ revocations = Table(
     Column("audit_id", String(64), primary_key=True),
     Column("expires_at", Float, nullable=False, index=True),
 )
+
+epoch = Table(
+    "identity_epoch",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("value", Integer, nullable=False),
+)
+"""One row, counted up by every change that may alter what a token is good for."""
 
 regions = Table(
     "identity_regions",

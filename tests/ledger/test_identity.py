@@ -231,6 +231,33 @@ def test_revocations_are_kept_as_long_as_the_token_lives(book: Identity) -> None
     assert book.revocations.has("two")
 
 
+def test_every_change_counts_and_a_look_does_not(book: Identity) -> None:
+    """What is remembered of tokens hangs on it, in every control process."""
+    for name in ("member", "reader"):
+        book.roles.add(Role(id=name, name=name))
+    book.users.add(user("ann"))
+    book.projects.add(project("blue"))
+    book.groups.add(Group(id="crew", name="crew", domain_id="default"))
+    role = Assignment(actor="user", actor_id="u-ann", target="project", target_id="p-blue", role_id="member")
+    changes: list[Any] = [
+        lambda: book.users.change("u-ann", {"enabled": False}),
+        lambda: book.assignments.grant(role),
+        lambda: book.groups.add_member("crew", "u-ann"),
+        lambda: book.groups.remove_member("crew", "u-ann"),
+        lambda: book.roles.imply("member", "reader"),
+        lambda: book.roles.stop_implying("member", "reader"),
+        lambda: book.assignments.withdraw(role),
+        lambda: book.revocations.add("x", 1.0),
+        lambda: book.projects.remove("p-blue"),
+        lambda: book.users.remove("u-ann"),
+    ]
+    for change in changes:
+        before = book.epoch()
+        assert book.epoch() == before
+        change()
+        assert book.epoch() == before + 1
+
+
 @pytest.mark.wire
 async def test_two_who_take_one_name_at_once(postgres: str) -> None:
     """The loser of the race is told so, whichever way the database noticed."""

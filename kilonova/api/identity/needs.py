@@ -130,6 +130,10 @@ class Revocations(Protocol):
 class IdentityBook(Protocol):
     """Everything about identity in one transaction."""
 
+    def epoch(self) -> int:
+        """Grows with every change that may alter what a token is good for, whichever process made it."""
+        ...
+
     @property
     def domains(self) -> Domains: ...
 

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from kilonova.api.identity.rights import RIGHTS
+from kilonova.api.identity.routes import ROUTES
 from tests.api.cloud import PASSWORD, CloudApi
 
 TOKENS = "/identity/v3/auth/tokens"
@@ -207,3 +209,8 @@ async def test_rights_are_the_roles_of_now(cloud_api: CloudApi) -> None:
     assert (await cloud_api.get("/identity/v3/users", ann)).status_code == 403
     await cloud_api.put(f"/identity/v3/projects/{project_id}/users/{user_id}/roles/{await cloud_api.role_id('admin')}")
     assert (await cloud_api.get("/identity/v3/users", ann)).status_code == 200
+
+
+def test_every_function_has_its_right() -> None:
+    handlers = {handler for methods in ROUTES.values() for handler in methods.values()}
+    assert handlers == set(RIGHTS)
