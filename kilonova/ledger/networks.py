@@ -9,6 +9,7 @@ from functools import cached_property
 from sqlalchemy import Connection, select
 
 from kilonova.ledger.addresses import Addresses
+from kilonova.ledger.network_agents import Agents
 from kilonova.ledger.network_quotas import NetworkQuotas
 from kilonova.ledger.network_rows import NetworkRows
 from kilonova.ledger.network_tables import networks
@@ -18,17 +19,10 @@ from kilonova.ledger.security_groups import SecurityGroups, SecurityRules
 from kilonova.ledger.server_ports import PortOrder, ServerPorts
 from kilonova.ledger.subnets import Subnets
 from kilonova.model.caller import Caller
-from kilonova.model.network import DEFAULT_GROUP, Agent
+from kilonova.model.network import DEFAULT_GROUP
 from kilonova.model.network_wish import NewNetwork, NewSubnet
 from kilonova.model.port import Port
 from kilonova.model.server_address import ServerAddress
-
-
-class NoAgents:
-    """Which network nodes are alive is not in these tables; until it is, the list is empty."""
-
-    def agents(self) -> Sequence[Agent]:
-        return ()
 
 
 class Networks:
@@ -64,8 +58,8 @@ class Networks:
         return SecurityRules(self._connection, self.groups, self.quotas)
 
     @cached_property
-    def agents(self) -> NoAgents:
-        return NoAgents()
+    def agents(self) -> Agents:
+        return Agents(self._connection)
 
     @cached_property
     def server_ports(self) -> ServerPorts:

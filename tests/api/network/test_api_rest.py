@@ -1,12 +1,16 @@
 """Quotas, tags, extensions, agents, zones, versions, unknown paths, and bodies that are nonsense."""
 
 import asyncio
+import time
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import insert
 
 from kilonova.api.network.service import RIGHTS, ROUTES
+from kilonova.api.world import ApiWorld
+from kilonova.ledger.hosts import nodes
 from tests.api.network.conftest import Client
 
 MISSING = "11111111-1111-1111-1111-111111111111"
@@ -120,6 +124,22 @@ async def test_what_there_is(alice: Client, admin: Client, as_: Any) -> None:
         await alice.refused("GET", path, status=404)
     await alice.refused("PATCH", "/v2.0/networks", {}, status=405)
     await as_("nobody").refused("GET", "/v2.0/extensions", status=401)
+
+
+async def test_network_nodes_are_agents(admin: Client, world: ApiWorld) -> None:
+    ledger: Any = world.ledger
+    common = {"created_at": 1.0}
+    rows = [
+        {"name": "n1", "role": "network", "id": "a1", "last_seen": time.time(), **common},
+        {"name": "n2", "role": "network", "id": "a2", "last_seen": 5.0, **common},
+        {"name": "c1", "role": "compute", "id": "a3", "last_seen": 5.0, **common},
+    ]
+    await ledger.write(lambda transaction: transaction.connection.execute(insert(nodes), rows) and None)
+    shown = (await admin.ok("GET", "/v2.0/agents"))["agents"]
+    assert [(one["host"], one["alive"]) for one in shown] == [("n1", True), ("n2", False)]
+    assert shown[1]["heartbeat_timestamp"] == "1970-01-01 00:00:05"
+    assert [one["id"] for one in (await admin.ok("GET", "/v2.0/agents?host=n2"))["agents"]] == ["a2"]
+    assert (await admin.ok("GET", "/v2.0/agents/a1"))["agent"]["binary"] == "kilonova-network"
 
 
 def test_every_route_has_a_right() -> None:
