@@ -1,19 +1,16 @@
-"""The book of flavors, on a real SQLite file."""
-
-from collections.abc import Iterator
-from pathlib import Path
+"""The book of flavors, on both databases."""
 
 import pytest
 from sqlalchemy import Connection
 
 from kilonova.errors import BadRequest, Conflict, NotFound
-from kilonova.ledger.engine import open_engine
 from kilonova.ledger.flavors import Flavors
-from kilonova.ledger.schema import metadata
 from kilonova.model.caller import Caller
 from kilonova.model.flavor import Flavor
 from kilonova.model.flavor_filter import FlavorFilter
 from kilonova.model.ids import FlavorId
+from tests.ledger.both import connection as connection
+from tests.ledger.both import postgres as postgres
 
 MEMBER = Caller(user_id="u", user_name="u", project_id="p1", roles=frozenset({"member", "reader"}))
 ADMIN = Caller(user_id="a", user_name="a", project_id="p0", roles=frozenset({"admin", "member", "reader"}))
@@ -21,15 +18,6 @@ ADMIN = Caller(user_id="a", user_name="a", project_id="p0", roles=frozenset({"ad
 
 def flavor(name: str, ram: int = 512, *, public: bool = True) -> Flavor:
     return Flavor(id=FlavorId(name), name=f"m1.{name}", vcpus=1, ram_mb=ram, disk_gb=1, is_public=public, extra_specs={"k": "v"})
-
-
-@pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Connection]:
-    engine = open_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
-    metadata.create_all(engine)
-    with engine.connect() as connection:
-        yield connection
-    engine.dispose()
 
 
 @pytest.fixture

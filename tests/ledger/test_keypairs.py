@@ -1,15 +1,13 @@
-"""The book of key pairs, on a real SQLite file."""
-
-from collections.abc import Iterator
-from pathlib import Path
+"""The book of key pairs, on both databases."""
 
 import pytest
+from sqlalchemy import Connection
 
 from kilonova.errors import BadRequest, Conflict, NotFound
-from kilonova.ledger.engine import open_engine
 from kilonova.ledger.keypairs import Keypairs
-from kilonova.ledger.schema import metadata
 from kilonova.model.keypair import Keypair
+from tests.ledger.both import connection as connection
+from tests.ledger.both import postgres as postgres
 
 
 def pair(name: str, user: str = "alice") -> Keypair:
@@ -19,15 +17,11 @@ def pair(name: str, user: str = "alice") -> Keypair:
 
 
 @pytest.fixture
-def book(tmp_path: Path) -> Iterator[Keypairs]:
-    engine = open_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
-    metadata.create_all(engine)
-    with engine.connect() as connection:
-        book = Keypairs(connection)
-        for name in ("b", "a", "c"):
-            book.create(pair(name))
-        yield book
-    engine.dispose()
+def book(connection: Connection) -> Keypairs:
+    book = Keypairs(connection)
+    for name in ("b", "a", "c"):
+        book.create(pair(name))
+    return book
 
 
 def test_create_gives_an_id_and_get_gives_it_back(book: Keypairs) -> None:
