@@ -127,6 +127,9 @@ class Servers:
             values["access_ipv6"] = ipv6
         self._change(server_id, **values)
 
+    def set_locked(self, server_id: str, locked: bool, reason: str | None, now: float) -> None:
+        self._change(server_id, locked=locked, locked_reason=reason, updated_at=now)
+
     def set_metadata(self, server_id: str, metadata: dict[str, str], now: float) -> None:
         self._db.execute(update(servers).where(servers.c.id == server_id).values(metadata=metadata, updated_at=now))
 

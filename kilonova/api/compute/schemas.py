@@ -112,6 +112,12 @@ class ConsoleOutput(Struct, forbid_unknown_fields=True):
     length: Number | None = None
 
 
+class Lock(Struct, forbid_unknown_fields=True):
+    """Since 2.73; before, whatever came with the action was ignored."""
+
+    locked_reason: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+
+
 class FlavorFields(Struct, forbid_unknown_fields=True, kw_only=True):
     name: str
     ram: Number

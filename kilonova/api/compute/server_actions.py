@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 
 from kilonova.api.call import Answer, Call
-from kilonova.api.compute.asking import body, whole
-from kilonova.api.compute.schemas import ConsoleOutput
-from kilonova.api.compute.servers import find
+from kilonova.api.compute.asking import body, free_text, whole
+from kilonova.api.compute.changes.v2_73 import REASON_SINCE
+from kilonova.api.compute.schemas import ConsoleOutput, Lock
+from kilonova.api.compute.servers import find, refuse_locked
 from kilonova.errors import BadRequest, Unsupported
 from kilonova.model.server import Server
 
@@ -24,6 +25,8 @@ async def act(call: Call) -> Answer:
     if name not in ACTIONS and name not in NOT_BUILT:
         raise BadRequest(f"There is no such action: {name[:80]}")
     server = await call.world.ledger.read(lambda books: find(call, books))
+    if name not in WHEN_LOCKED:
+        refuse_locked(call, server)
     if name in NOT_BUILT:
         raise Unsupported(f"The action {name} is not available in this cloud.")
     return await ACTIONS[name](call, server, argument)
@@ -40,7 +43,31 @@ async def console_output(call: Call, server: Server, argument: Any) -> Answer:
     return Answer(200, {"output": output})
 
 
+async def lock(call: Call, server: Server, argument: Any) -> Answer:
+    """Until it is unlocked, only admins may change it."""
+    reason = None
+    if call.version >= REASON_SINCE:
+        try:
+            asked = msgspec.convert(argument, Lock | None)
+        except msgspec.ValidationError as wrong:
+            raise BadRequest(f"Invalid input: {wrong}") from None
+        reason = None if asked is None else free_text(asked.locked_reason, "locked_reason")
+    now = call.world.now()
+    await call.world.ledger.write(lambda books: books.servers.set_locked(server.id, True, reason, now))
+    return Answer(202)
+
+
+async def unlock(call: Call, server: Server, argument: Any) -> Answer:
+    now = call.world.now()
+    await call.world.ledger.write(lambda books: books.servers.set_locked(server.id, False, None, now))
+    return Answer(202)
+
+
+WHEN_LOCKED = ("lock", "unlock", "os-getConsoleOutput")
+
 ACTIONS: Mapping[str, Action] = {
+    "lock": lock,
+    "unlock": unlock,
     "os-getConsoleOutput": console_output,
 }
 
@@ -56,7 +83,6 @@ NOT_BUILT = frozenset(
         "evacuate",
         "forceDelete",
         "injectNetworkInfo",
-        "lock",
         "migrate",
         "os-getSerialConsole",
         "os-getSPICEConsole",
@@ -80,7 +106,6 @@ NOT_BUILT = frozenset(
         "shelveOffload",
         "suspend",
         "trigger_crash_dump",
-        "unlock",
         "unpause",
         "unrescue",
         "unshelve",

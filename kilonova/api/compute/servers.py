@@ -11,7 +11,7 @@ from kilonova.api.compute.schemas import NewServer, NewServerWithFiles, ServerCh
 from kilonova.api.compute.server_view import detailed
 from kilonova.api.compute.server_wish import wish
 from kilonova.api.world import Books
-from kilonova.errors import BadRequest, NotFound
+from kilonova.errors import BadRequest, Conflict, NotFound
 from kilonova.model.host import Host
 from kilonova.model.server import Server
 from kilonova.model.server_address import ServerAddress
@@ -69,6 +69,9 @@ async def update(call: Call) -> Answer:
 
 
 async def delete(call: Call) -> Answer:
+    """Ordered, in whatever state the server is; a locked one only by an admin."""
+    if not call.who.is_admin:
+        refuse_locked(call, await call.world.ledger.read(lambda books: find(call, books)))
     await call.world.servers.delete(server_id(call), call.who, call.request_id)
     return Answer(204)
 
@@ -77,6 +80,12 @@ def find(call: Call, books: Books) -> Server:
     """The server of the path, if the caller may know it."""
     caller = call.who
     return books.servers.get(server_id(call), None if caller.is_admin else caller.project_id)
+
+
+def refuse_locked(call: Call, server: Server) -> None:
+    """Raises Conflict: a locked server obeys admins only."""
+    if server.locked and not call.who.is_admin:
+        raise Conflict(f"Instance {server.id} is locked")
 
 
 def look(call: Call, books: Books) -> Seen:

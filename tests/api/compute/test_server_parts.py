@@ -107,3 +107,19 @@ async def test_history(compute: Compute) -> None:
     assert (await compute.send("GET", path + "/req-1")).status_code == 200
     assert (await compute.send("GET", path, who=compute.stranger)).status_code == 404
     assert (await compute.send("GET", path, version="2.20")).status_code == 404
+
+
+async def test_a_locked_server_obeys_admins_only(compute: Compute) -> None:
+    new = await compute.server()
+    path = f"/servers/{new}/action"
+    assert (await compute.send("POST", path, {"lock": {"locked_reason": "mine"}})).status_code == 202
+    server = (await compute.send("GET", f"/servers/{new}")).json()["server"]
+    assert (server["locked"], server["locked_reason"]) == (True, "mine")
+    answer = await compute.send("DELETE", f"/servers/{new}")
+    assert (answer.status_code, answer.json()["conflictingRequest"]["message"]) == (409, f"Instance {new} is locked")
+    assert (await compute.send("POST", path, {"shelve": None})).status_code == 409
+    assert (await compute.admin("POST", path, {"shelve": None})).status_code == 501
+    assert (await compute.send("POST", path, {"unlock": None})).status_code == 202
+    assert (await compute.send("POST", path, {"lock": {"colour": 1}})).status_code == 400
+    assert (await compute.send("POST", path, {"lock": {"colour": 1}}, version="2.72")).status_code == 202
+    assert (await compute.admin("DELETE", f"/servers/{new}")).status_code == 204
