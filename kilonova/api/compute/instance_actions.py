@@ -91,5 +91,5 @@ def _event(call: Call, server: Server, event: ActionEvent) -> Document:
     }
     if call.who.is_admin:
         document["traceback"] = None
-        document["host"] = event.host
+        document["host"] = event.host or ""
     return shown(call, Shown.EVENT, document, event)

@@ -1,10 +1,12 @@
 """Addresses, metadata, tags, actions and their history."""
 
+import hashlib
 from typing import Any
 
 import pytest
 
 from kilonova.ledger.transaction import Transaction
+from kilonova.model.span import Span
 from tests.api.compute.conftest import Compute
 
 
@@ -89,6 +91,8 @@ async def test_history(compute: Compute) -> None:
             " ordered, attempt) VALUES (?, 'req-1', 'create', 'u', 'p', 10.0, 12.0, '', X'90', 1)",
             (new,),
         )
+        span = Span(step=6, name="assemble_disks", place="compute", started_at=11.0, work=0.5, outcome="failed", host="host-1")
+        books.actions.carried(new, 1, [span])
 
     await compute.change(begin)
     path = f"/servers/{new}/os-instance-actions"
@@ -100,7 +104,19 @@ async def test_history(compute: Compute) -> None:
     assert (await compute.send("GET", path + "?limit=1")).json()["links"][0]["rel"] == "next"
     assert (await compute.send("GET", path + "?marker=none")).status_code == 400
     shown = (await compute.send("GET", path + "/req-1")).json()["instanceAction"]
-    assert isinstance(shown["events"], list)
+    event = {
+        "event": "compute_assemble_disks",
+        "start_time": "1970-01-01T00:00:11.000000",
+        "finish_time": "1970-01-01T00:00:11.500000",
+        "result": "Error",
+        "hostId": hashlib.sha224((compute.project + "host-1").encode()).hexdigest(),
+        "details": None,
+    }
+    assert shown["events"] == [event]
+    theirs = (await compute.admin("GET", path + "/req-1")).json()["instanceAction"]["events"]
+    assert theirs == [{**event, "host": "host-1", "traceback": None}]
+    older = (await compute.send("GET", path + "/req-1", version="2.51")).json()["instanceAction"]["events"]
+    assert set(older[0]) == {"event", "start_time", "finish_time", "result"}
     assert (await compute.send("GET", path + "/req-2")).status_code == 404
     assert (await compute.send("GET", path, who=compute.stranger)).status_code == 404
     await compute.send("DELETE", f"/servers/{new}")
