@@ -43,10 +43,12 @@ def network_node_name(settings: Settings) -> NodeName:
 
 async def control(settings: Settings) -> None:
     """The API, the scheduler, the ledger and the relay, until told to stop."""
+    from kilonova.api.internal.service import service
     from kilonova.api.internal.tickets import Tickets
     from kilonova.build.admit import OrderDesk
     from kilonova.ledger.ledger import open_ledger
     from kilonova.ledger.migrate import prepare
+    from kilonova.nodes.audit import Auditor
     from kilonova.nodes.control import ControlNode
     from kilonova.nodes.desk import Desk
     from kilonova.nodes.relay import Relay
@@ -71,7 +73,8 @@ async def control(settings: Settings) -> None:
         ledger.on_orders = relay.wake
         desk = Desk(ledger, bus, relay, terms)
         node = ControlNode(NodeName(f"control-{socket.gethostname()}"), ledger, bus, terms, faults)
-        web = await _web(settings, folder, ledger, desk, tickets)
+        internal = service(tickets, Auditor(ledger, bus, time.time).audit)
+        web = await _web(settings, folder, ledger, desk, internal)
         await serve_until_told(
             node.run(), relay.run(), Sweeper(ledger, terms, settings.traces_kept_s).run(), web.serve(sockets=[listener])
         )
@@ -83,6 +86,7 @@ async def compute(settings: Settings) -> None:
     from kilonova.build import STEP_OF
     from kilonova.bus.subjects import ask_subject
     from kilonova.lifecycle.console import ConsoleText, ConsoleWanted, read_console
+    from kilonova.nodes.audit import compute_answers
     from kilonova.nodes.compute import ComputeNode
     from kilonova.nodes.greeting import keep_saying_hello
     from kilonova.nodes.role import serve_until_told
@@ -105,7 +109,7 @@ async def compute(settings: Settings) -> None:
         async def console(wanted: ConsoleWanted, _: Any) -> ConsoleText:
             return await read_console(wanted, node.hands)
 
-        await bus.answer(ask_subject(name), "node", {ConsoleWanted: console})
+        await bus.answer(ask_subject(name), "node", {ConsoleWanted: console, **compute_answers(node)})
         greeting = Greeting()
         for hands in hosts.values():
             hands.hypervisor.watch(greeting.soon)
@@ -120,6 +124,8 @@ async def compute(settings: Settings) -> None:
 
 async def network(settings: Settings) -> None:
     """Bridges, DHCP, metadata and the way out, until told to stop."""
+    from kilonova.bus.subjects import ask_subject
+    from kilonova.nodes.audit import network_answers
     from kilonova.nodes.greeting import keep_saying_hello
     from kilonova.nodes.network import NetworkNode
     from kilonova.nodes.role import serve_until_told
@@ -134,6 +140,7 @@ async def network(settings: Settings) -> None:
     async with _connected(settings, name) as bus:
         node = NetworkNode(name, driver, faults)
         await bus.serve_queue("network", name, node.handlers())
+        await bus.answer(ask_subject(name), "node", network_answers(node))
         try:
             await serve_until_told(keep_saying_hello(node, bus, asyncio.Event()))
         finally:
@@ -164,13 +171,12 @@ async def _connected(settings: Settings, name: str) -> "AsyncIterator[NatsBus]":
         await bus.close()
 
 
-async def _web(settings: Settings, folder: CloudFolder, ledger: Any, desk: Any, tickets: Any) -> Any:
+async def _web(settings: Settings, folder: CloudFolder, ledger: Any, desk: Any, internal: Any) -> Any:
     """The HTTP server with every service, its ledger furnished."""
     from kilonova.api.compute.service import SERVICE as COMPUTE
     from kilonova.api.identity.service import SERVICE as IDENTITY
     from kilonova.api.image.recover import recover
     from kilonova.api.image.service import SERVICE as IMAGE
-    from kilonova.api.internal.service import service as internal
     from kilonova.api.network.service import SERVICE as NETWORK
     from kilonova.api.passwords import Argon2
     from kilonova.api.server import application
@@ -200,7 +206,7 @@ async def _web(settings: Settings, folder: CloudFolder, ledger: Any, desk: Any, 
         token_lifetime_s=settings.token_lifetime_s,
         readiness=readiness,
     )
-    return quiet_server(application(world, [IDENTITY, COMPUTE, IMAGE, NETWORK, internal(tickets)]))
+    return quiet_server(application(world, [IDENTITY, COMPUTE, IMAGE, NETWORK, internal]))
 
 
 async def _furnish(settings: Settings, folder: CloudFolder, ledger: Any, passwords: Any) -> None:

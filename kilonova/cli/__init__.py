@@ -94,6 +94,16 @@ def trace(data: Path, server: str, request_id: str | None, as_json: bool) -> Non
     show(data, server, request_id, as_json)
 
 
+@main.command()
+@DATA
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def audit(data: Path, as_json: bool) -> None:
+    """Compare what the ledger says with what every node has; prints zero findings, or the list, and then exits with 1."""
+    from kilonova.cli.audit import show
+
+    raise SystemExit(show(data, as_json))
+
+
 @main.command(context_settings={"ignore_unknown_options": True})
 @DATA
 @click.option("-i", "identity", type=click.Path(exists=True, dir_okay=False), help="The private key.")

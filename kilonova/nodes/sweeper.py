@@ -23,8 +23,15 @@ PRUNE_EVERY_S = 600.0
 class Sweeper:
     """`run` is the task. `traces_kept_s`: how long what happened to a server can be told."""
 
-    def __init__(self, ledger: Ledger, terms: Callable[[float], OrderDesk], traces_kept_s: float) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        terms: Callable[[float], OrderDesk],
+        traces_kept_s: float,
+        send_again_after_s: float = SEND_AGAIN_AFTER_S,
+    ) -> None:
         self._ledger, self._terms, self._traces_kept_s = ledger, terms, traces_kept_s
+        self._send_again_after_s = send_again_after_s
         self._pruned_at = time.time()
 
     async def run(self) -> None:
@@ -38,12 +45,12 @@ class Sweeper:
     async def sweep(self, now: float) -> None:
         """Once. Looks first, so that an idle cloud writes nothing."""
         late, silent = await self._ledger.read(
-            lambda tx: (tx.orders.overdue(now), tx.orders.silent_since(now - SEND_AGAIN_AFTER_S))
+            lambda tx: (tx.orders.overdue(now), tx.orders.silent_since(now - self._send_again_after_s))
         )
         for placed in late:
             await self._ledger.write(partial(self._end, placed, now))
         if silent:
-            await self._ledger.write(lambda tx: tx.orders.send_again(now - SEND_AGAIN_AFTER_S))
+            await self._ledger.write(lambda tx: tx.orders.send_again(now - self._send_again_after_s))
         if now - self._pruned_at > PRUNE_EVERY_S:
             self._pruned_at = now
             await self._ledger.write(lambda tx: self._prune(tx, now))

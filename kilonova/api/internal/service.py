@@ -1,5 +1,6 @@
-"""The internal routes: readiness, image data for hosts that show a ticket, and the trace of a server."""
+"""The internal routes: readiness, image data for hosts that show a ticket, the trace of a server, and the audit."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from msgspec import to_builtins
@@ -10,6 +11,9 @@ from kilonova.api.internal.tickets import Tickets
 from kilonova.api.rights import Right
 from kilonova.api.service import Service
 from kilonova.errors import NotFound
+from kilonova.lifecycle.audit import AuditReport
+
+Audit = Callable[[], Awaitable[AuditReport]]
 
 
 async def ready(call: Call) -> Answer:
@@ -47,8 +51,17 @@ def image_handler(tickets: Tickets) -> Handler:
     return image
 
 
-def service(tickets: Tickets) -> Service:
-    image = image_handler(tickets)
+def audit_handler(audit: Audit) -> Handler:
+    """What the ledger says compared with what every node has."""
+
+    async def compare(call: Call) -> Answer:
+        return Answer(200, to_builtins(await audit()))
+
+    return compare
+
+
+def service(tickets: Tickets, audit: Audit) -> Service:
+    image, compare = image_handler(tickets), audit_handler(audit)
     return Service(
         name="internal",
         mount="/internal",
@@ -56,8 +69,9 @@ def service(tickets: Tickets) -> Service:
             "/ready": {"GET": ready},
             "/images/{image_id}": {"GET": image},
             "/traces/{server_id}": {"GET": trace},
+            "/audit": {"GET": compare},
         },
-        rights={ready: Right.ANYONE, image: Right.ANYONE, trace: Right.READER},
+        rights={ready: Right.ANYONE, image: Right.ANYONE, trace: Right.READER, compare: Right.ADMIN},
         error_body=compute_body,
     )
 

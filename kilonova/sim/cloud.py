@@ -1,0 +1,174 @@
+"""A whole simulated cloud, and a hand to use it with: build, delete, wait, kill a role, start it again, audit.
+
+The front door is the real API over ASGI. Waiting is by the loop's clock: cheap in a `SkippingLoop`, real in any other.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from kilonova.bus.simulated import LocalBroker
+from kilonova.errors import TimedOut
+from kilonova.ledger.transaction import Transaction
+from kilonova.lifecycle.audit import Finding
+from kilonova.model.ids import HostName
+from kilonova.model.server import Server
+from kilonova.sim.clock import PatientLedger
+from kilonova.sim.faults import DriverFaults, MessageFaults, Moment, StepFaults
+from kilonova.sim.folder import Furnished, furnish, ledger_url
+from kilonova.sim.roles import ComputeRole, ControlRole, Ground, NetworkRole, Role, Terms
+
+LOOK_EVERY_S = 0.05
+COMPUTE_VERSION = "compute 2.96"
+
+
+class SimulatedCloud:
+    """``async with SimulatedCloud(folder) as cloud``. Hosts are ``sim-1``…, spread over `nodes` compute nodes ``compute-1``…"""
+
+    def __init__(
+        self, folder: Path, *, hosts: int = 3, nodes: int = 1, terms: Terms | None = None, template: Path | None = None
+    ) -> None:
+        self.folder, self._template = folder, template
+        self.steps, self.messages, self.drivers = StepFaults(), MessageFaults(), DriverFaults()
+        self.broker = LocalBroker()
+        self._ground = Ground(folder, self.broker, self.messages, self.steps, self.drivers, terms or Terms())
+        names = [HostName(f"sim-{number}") for number in range(1, hosts + 1)]
+        self.computes = {f"compute-{n + 1}": ComputeRole(f"compute-{n + 1}", self._ground, names[n::nodes]) for n in range(nodes)}
+        self.network = NetworkRole("network", self._ground)
+        self._burials: set[asyncio.Task[None]] = set()
+        self.deaths = 0
+
+    async def __aenter__(self) -> "SimulatedCloud":
+        self.furnished: Furnished = await furnish(self.folder, self._template)
+        self.ledger = PatientLedger(ledger_url(self.folder))
+        self.control = ControlRole("control", self._ground, self.ledger)
+        for role in (self.control, self.network, *self.computes.values()):
+            await role.start()
+        await self.until(self._is_ready, "the cloud to be ready")
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await asyncio.gather(*self._burials)
+        for role in self.roles().values():
+            if role.alive:
+                await role.bury()
+                role.cut()
+        await self.ledger.close()
+
+    def roles(self) -> Mapping[str, Role]:
+        return {"control": self.control, "network": self.network, **self.computes}
+
+    # What a client does.
+
+    async def send(self, method: str, path: str, body: Any = None, *, token: str = "") -> httpx.Response:
+        """As the admin, unless another token is given; compute in a recent version."""
+        head = {"x-auth-token": token or self.furnished.admin_token, "openstack-api-version": COMPUTE_VERSION}
+        return await self.control.client.request(method, path, json=body, headers=head)
+
+    async def build(self, *, token: str = "", headers: Mapping[str, str] | None = None, **server: Any) -> str:
+        """POST /servers with one small image, flavor 1 and the one network, changed by `server`; the server's id."""
+        answer = await self.post_server(token=token, headers=headers, **server)
+        if answer.status_code != 202:
+            raise AssertionError(f"POST /servers: {answer.status_code} {answer.text}")
+        return str(answer.json()["server"]["id"])
+
+    async def post_server(self, *, token: str = "", headers: Mapping[str, str] | None = None, **server: Any) -> httpx.Response:
+        """The answer to POST /servers, good or bad."""
+        wanted = {"name": "one", "flavorRef": "1", "imageRef": self.furnished.image_id, "networks": "auto", **server}
+        head = {
+            "x-auth-token": token or self.furnished.admin_token,
+            "openstack-api-version": COMPUTE_VERSION,
+            **(headers or {}),
+        }
+        return await self.control.client.post("/compute/v2.1/servers", json={"server": wanted}, headers=head)
+
+    async def delete(self, server_id: str) -> int:
+        """The status of the answer."""
+        return (await self.send("DELETE", f"/compute/v2.1/servers/{server_id}")).status_code
+
+    # What an onlooker sees.
+
+    async def server(self, server_id: str) -> Server:
+        """As the ledger has it, also when it is gone."""
+        found = await self.ledger.read(lambda tx: tx.servers.whatever(server_id))
+        assert found is not None, "the server was never there"
+        return found
+
+    async def wait_for(self, server_id: str, *statuses: str, within_s: float = 300.0) -> Server:
+        """Until it has one of these statuses. Raises TimedOut."""
+
+        def reached(tx: Transaction) -> bool:
+            server = tx.servers.whatever(server_id)
+            return server is not None and server.status in statuses
+
+        await self.until(lambda: self.ledger.read(reached), f"{server_id} to be {' or '.join(statuses)}", within_s)
+        return await self.server(server_id)
+
+    async def until(self, question: Any, what: str, within_s: float = 300.0) -> None:
+        """Until `await question()` is true. Raises TimedOut, after `within_s` of the loop's and five of the real clock."""
+        loop, end, real_end = asyncio.get_running_loop(), asyncio.get_running_loop().time() + within_s, time.monotonic() + 5.0
+        while not await question():
+            if loop.time() > end and time.monotonic() > real_end:
+                raise TimedOut(f"waited in vain for {what}")
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def audit(self) -> list[Finding]:
+        return list((await self.control.auditor.audit()).findings)
+
+    async def clean(self, within_s: float = 120.0) -> Sequence[Finding]:
+        """The findings that nothing mends within `within_s`: none, in a cloud that keeps its promises."""
+        findings: list[Finding] = []
+
+        async def nothing_wrong() -> bool:
+            findings[:] = [] if await self._is_moving() else await self.audit()
+            return not findings and not await self._is_moving()
+
+        try:
+            await self.until(nothing_wrong, "a clean audit", within_s)
+        except TimedOut:
+            return findings or [Finding(kind="restless", about="", text="orders or sagas do not end")]
+        return []
+
+    async def _is_moving(self) -> bool:
+        orders = await self.ledger.read(lambda tx: len(tx.orders.open_servers()))
+        return bool(orders) or any(role.alive and bool(role.node.working_on()) for role in self.computes.values())
+
+    async def _is_ready(self) -> bool:
+        ready = await self.control.readiness()
+        return ready["compute"] == sum(len(role.hosts) for role in self.computes.values()) and ready["network"] > 0
+
+    # What goes wrong.
+
+    async def crash(self, name: str) -> None:
+        """The role's process is gone, without a goodbye."""
+        self.roles()[name].cut()
+        self.deaths += 1
+        await self.roles()[name].bury()
+
+    async def restart(self, name: str) -> None:
+        """A new process on what the old one left behind; one that still runs is killed first."""
+        if self.roles()[name].alive:
+            await self.crash(name)
+        await self.roles()[name].start()
+
+    async def die_here(self, name: str) -> None:
+        """For faults inside the role itself: kill -9 at this very line, and a new process a moment later. Does not return."""
+        self.roles()[name].cut()
+        self.deaths += 1
+        burial = asyncio.create_task(self._bury_and_restart(name))
+        self._burials.add(burial)
+        burial.add_done_callback(self._burials.discard)
+        await asyncio.Event().wait()
+
+    async def node_dies(self, moment: Moment) -> None:
+        """For `StepFaults.at`: the compute node that carries this saga out."""
+        await self.die_here(moment.record.node)
+
+    async def _bury_and_restart(self, name: str) -> None:
+        await self.roles()[name].bury()
+        await self.roles()[name].start()

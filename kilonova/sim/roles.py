@@ -1,0 +1,196 @@
+"""The roles of a simulated cloud: each can start, and die without a word, as a process that is killed does.
+
+What outlives a role is what would outlive its process: the ledger, a node's folder with its journal, and the broker.
+"""
+
+import asyncio
+import time
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from kilonova.api.internal.service import service
+from kilonova.api.internal.tickets import Tickets
+from kilonova.build import STEP_OF
+from kilonova.build.admit import OrderDesk
+from kilonova.bus.port import Observer
+from kilonova.bus.simulated import LocalBroker, LocalBus
+from kilonova.bus.subjects import ask_subject
+from kilonova.drivers.disks.simulated import SimulatedDisks
+from kilonova.drivers.hypervisor.simulated import SimulatedHypervisor
+from kilonova.drivers.network.simulated import SimulatedNetwork
+from kilonova.drivers.simulation import Faults as DriverFaultsPort
+from kilonova.ledger.ledger import SqliteLedger
+from kilonova.model.guest import HostFacts
+from kilonova.model.ids import HostName, NodeName
+from kilonova.nodes.audit import Auditor, compute_answers, network_answers
+from kilonova.nodes.compute import ComputeNode
+from kilonova.nodes.control import ControlNode
+from kilonova.nodes.desk import Desk
+from kilonova.nodes.greeting import keep_saying_hello
+from kilonova.nodes.hands import HostHands
+from kilonova.nodes.network import NetworkNode
+from kilonova.nodes.relay import Relay
+from kilonova.nodes.sweeper import Sweeper
+from kilonova.saga import Journal, Watch
+from kilonova.saga.faults import Faults as NamedFaults
+from kilonova.scheduler.choose import Ratios
+from kilonova.sim.folder import URL, web
+from kilonova.trace.recorder import Recorder, Together
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a simulated cloud is like. Seconds; memory in MiB, disk in GiB."""
+
+    build_limit_s: float = 600.0
+    network_limit_s: float = 30.0
+    send_again_after_s: float = 0.1
+    """By the real clock: the loop's pauses are skipped, this one is not."""
+    vcpus: int = 64
+    ram_mb: int = 262_144
+    disk_gb: int = 10_000
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What all roles stand on."""
+
+    folder: Path
+    broker: LocalBroker
+    messages: Observer
+    steps: Watch
+    drivers: DriverFaultsPort
+    terms: Terms
+
+
+class Role:
+    """One process: what it does as tasks, its connection, and what is cut when it dies."""
+
+    def __init__(self, name: str, ground: Ground) -> None:
+        self.name, self.ground = name, ground
+        self.alive = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self.bus = self._connect()
+
+    async def start(self) -> None:
+        self.bus = self._connect()
+        self.alive = True
+        for work in await self._begin():
+            self._tasks.append(asyncio.create_task(work, name=self.name))
+
+    def cut(self) -> None:
+        """From this moment on nothing it does has any effect; what it was doing is not told, and must still be cancelled."""
+        self.alive = False
+        self.bus.connected = False
+
+    async def bury(self) -> None:
+        """End what is left of it in this process."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        await self.bus.close()
+
+    async def _begin(self) -> Sequence[Coroutine[Any, Any, None]]:
+        raise NotImplementedError
+
+    def _connect(self) -> LocalBus:
+        return LocalBus(self.ground.broker, self.name, self.ground.messages)
+
+    @property
+    def home(self) -> Path:
+        folder = self.ground.folder / "nodes" / self.name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+class ComputeRole(Role):
+    """A compute node with simulated hosts."""
+
+    def __init__(self, name: str, ground: Ground, hosts: Sequence[HostName]) -> None:
+        super().__init__(name, ground)
+        self.hosts = hosts
+        self.node: ComputeNode
+
+    async def _begin(self) -> Sequence[Coroutine[Any, Any, None]]:
+        recorder = Recorder("compute", STEP_OF)
+        hands = {host: self._hands(host) for host in self.hosts}
+        self.journal = Journal(self.home / "journal.sqlite")
+        watch = Together(recorder, self.ground.steps)
+        limit_s = self.ground.terms.network_limit_s
+        self.node = ComputeNode(NodeName(self.name), hands, self.bus, self.journal, recorder, watch, limit_s)
+        for host in self.hosts:
+            await self.bus.serve_queue("compute", host, self.node.handlers())
+        await self.bus.answer(ask_subject(self.name), "node", compute_answers(self.node))
+        self.node.resume()
+        return keep_saying_hello(self.node, self.bus, asyncio.Event()), self.node.reporter.run()
+
+    def cut(self) -> None:
+        super().cut()
+        self.journal.close()
+
+    async def bury(self) -> None:
+        await self.node.stop()
+        await super().bury()
+
+    def _hands(self, host: HostName) -> HostHands:
+        terms = self.ground.terms
+        facts = HostFacts(
+            host=host,
+            hypervisor_type="simulated",
+            hypervisor_version=1_000_000,
+            vcpus=terms.vcpus,
+            ram_mb=terms.ram_mb,
+            disk_gb=terms.disk_gb,
+        )
+        disks = SimulatedDisks(self.home / f"{host}.disks", self.ground.drivers)
+        return HostHands(disks, SimulatedHypervisor(facts, self.home / f"{host}.guests", self.ground.drivers))
+
+
+class NetworkRole(Role):
+    """A network node with a simulated network."""
+
+    async def _begin(self) -> Sequence[Coroutine[Any, Any, None]]:
+        network = SimulatedNetwork(self.home / "ports", self.ground.drivers)
+        self.node = NetworkNode(NodeName(self.name), network, NamedFaults("network", {}, self.home / "faults"))
+        await self.bus.serve_queue("network", self.name, self.node.handlers())
+        await self.bus.answer(ask_subject(self.name), "node", network_answers(self.node))
+        return (keep_saying_hello(self.node, self.bus, asyncio.Event()),)
+
+
+class ControlRole(Role):
+    """The API, the relay, the sweeper and the node's counterpart. The ledger is the database, and outlives it."""
+
+    def __init__(self, name: str, ground: Ground, ledger: SqliteLedger) -> None:
+        super().__init__(name, ground)
+        self.ledger = ledger
+        self.client: httpx.AsyncClient
+
+    def order_terms(self, now: float) -> OrderDesk:
+        tickets = Tickets(b"0" * 32)
+        return OrderDesk(now=now, build_limit_s=self.ground.terms.build_limit_s, ratios=Ratios(), ticket=tickets.issue)
+
+    async def _begin(self) -> Sequence[Coroutine[Any, Any, None]]:
+        ledger = self.ledger
+        relay = Relay(ledger, self.bus)
+        ledger.on_orders = relay.wake
+        desk = Desk(ledger, self.bus, relay, self.order_terms)
+        node = ControlNode(NodeName(self.name), ledger, self.bus, self.order_terms)
+        self.auditor = Auditor(ledger, self.bus, time.time)
+        internal = service(Tickets(b"0" * 32), self.auditor.audit)
+        app = web(self.ground.folder, ledger, desk, [internal], self.readiness)
+        self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=URL)
+        sweeper = Sweeper(ledger, self.order_terms, 3600.0, self.ground.terms.send_again_after_s)
+        return node.run(), relay.run(), sweeper.run()
+
+    async def readiness(self) -> dict[str, int]:
+        hosts, node = await self.ledger.read(lambda tx: (tx.hosts.hosts(), tx.hosts.network_node(time.time())))
+        return {"compute": sum(host.up and host.enabled for host in hosts), "network": int(node is not None)}
+
+    async def bury(self) -> None:
+        await super().bury()
+        await self.client.aclose()
