@@ -29,7 +29,7 @@ class StopBuilding(BuildFailed):
 
 
 class Watch(Protocol):
-    """Sees every hop: traces and faults on demand hang here. Each may raise, which fails the step: before it began, or when it is done."""
+    """Sees every hop: traces and faults on demand hang here. `before` and `after` may raise, which fails the step."""
 
     async def before(self, key: str, step: str, record: Any) -> None: ...
 
