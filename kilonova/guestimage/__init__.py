@@ -9,6 +9,7 @@ It does not build UEFI images, and it installs nothing on the machine it is buil
 import contextlib
 import fcntl
 import hashlib
+import os
 import shutil
 import tempfile
 import time
@@ -55,6 +56,12 @@ def cached(cache: Path) -> Path | None:
     image = cache / f"{_NAME}.qcow2"
     made = _made(cache)
     return image if made and made.sources == _sources() and image.exists() else None
+
+
+def own_cache() -> Path:
+    """`$KILONOVA_CACHE/guestimage`, or else `kilonova/guestimage` in the user's cache folder."""
+    own = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kilonova"
+    return Path(os.environ.get("KILONOVA_CACHE") or own) / "guestimage"
 
 
 def _refresh(image: Path, cache: Path, progress: Callable[[str], None]) -> None:

@@ -3,12 +3,11 @@
 The cache is `$KILONOVA_CACHE/guestimage`, or else `kilonova/guestimage` in the user's cache folder.
 """
 
-import os
 import sys
 from pathlib import Path
 
 from kilonova.errors import KilonovaError
-from kilonova.guestimage import build
+from kilonova.guestimage import build, own_cache
 
 
 def _say(line: str) -> None:
@@ -21,9 +20,8 @@ def main() -> int:
     if len(sys.argv) != 2:
         _say("usage: python -m kilonova.guestimage TARGET")
         return 2
-    own = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kilonova"
     try:
-        build(Path(sys.argv[1]), Path(os.environ.get("KILONOVA_CACHE") or own) / "guestimage", _say)
+        build(Path(sys.argv[1]), own_cache(), _say)
     except KilonovaError as reason:
         _say(str(reason))
         return 1
