@@ -1,5 +1,6 @@
 """/v2.0/quotas: how many of each thing a project may have. The counting is the ledger's."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -7,7 +8,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from kilonova.api.call import Answer, Call
 from kilonova.api.network import views
 from kilonova.api.network.schemas import read_one
-from kilonova.errors import Forbidden, NotFound
+from kilonova.api.world import Books
+from kilonova.errors import BadRequest, Forbidden, NotFound
 from kilonova.model.network import DEFAULT_QUOTAS
 
 Most = Annotated[int, Meta(ge=-1, le=2**31 - 1)]
@@ -21,6 +23,10 @@ class QuotaChanges(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     port: Most | UnsetType = UNSET
     security_group: Most | UnsetType = UNSET
     security_group_rule: Most | UnsetType = UNSET
+    check_limit: bool = False
+    """Refuse what is less than there is already."""
+    force: bool | None = None
+    """Taken and of no consequence: without `check_limit` nothing is checked."""
 
 
 async def list_quotas(call: Call) -> Answer:
@@ -52,10 +58,15 @@ async def show_quota_details(call: Call) -> Answer:
 
 async def update_quota(call: Call) -> Answer:
     changes = read_one(call, "quota", QuotaChanges)
-    said = {name: most for name in changes.__struct_fields__ if (most := getattr(changes, name)) is not UNSET}
+    said = {name: most for name in DEFAULT_QUOTAS if (most := getattr(changes, name)) is not UNSET}
     project_id = _project(call)
-    limits = await call.world.ledger.write(lambda books: books.networks.quotas.change(project_id, said))
-    return Answer(200, {"quota": limits})
+
+    def change(books: Books) -> Mapping[str, int]:
+        if changes.check_limit:
+            _refuse_less_than_used(said, books.networks.quotas.usage(project_id))
+        return books.networks.quotas.change(project_id, said)
+
+    return Answer(200, {"quota": await call.world.ledger.write(change)})
 
 
 async def delete_quota(call: Call) -> Answer:
@@ -68,6 +79,13 @@ async def delete_quota(call: Call) -> Answer:
 async def show_own_project(call: Call) -> Answer:
     """Which project a token's quotas are those of: clients ask before they know."""
     return Answer(200, {"tenant": {"tenant_id": call.who.project_id, "project_id": call.who.project_id}})
+
+
+def _refuse_less_than_used(said: Mapping[str, int], used: Mapping[str, int]) -> None:
+    """-1 is no limit, so it is never too little. Raises BadRequest."""
+    for name, most in said.items():
+        if 0 <= most < used[name]:
+            raise BadRequest(f"Quota limit {most} for {name} must be greater than or equal to already used {used[name]}")
 
 
 def _project(call: Call) -> str:
