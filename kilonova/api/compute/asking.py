@@ -138,14 +138,14 @@ def server_id(call: Call) -> str:
 
 
 def ip_text(value: str, name: str, version: int | None = None) -> str:
-    """An IP address. Raises BadRequest."""
+    """An IP address in its canonical form. Raises BadRequest."""
     try:
         address = ipaddress.ip_address(value)
     except ValueError:
         address = None
     if address is None or (version is not None and address.version != version):
         raise BadRequest(f"Invalid input for field/attribute {name}. Value: {value[:80]}. It is not an 'ipv{version or 4}'.")
-    return value
+    return str(address)
 
 
 def hostname_text(value: str, name: str) -> str:
