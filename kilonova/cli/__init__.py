@@ -73,6 +73,17 @@ _role("network", "Run the network role: bridges, DHCP, metadata and the way out.
 
 
 @main.command()
+@click.option(
+    "--cache", type=click.Path(file_okay=False, path_type=Path), help="Where the guest image is kept for the next time."
+)
+def demo(cache: Path | None) -> None:
+    """Show it all: a cloud, a real server in it built with the stock client, its nine steps; then clean up."""
+    from kilonova.cli.demo import perform
+
+    raise SystemExit(perform(cache))
+
+
+@main.command()
 @DATA
 def doctor(data: Path) -> None:
     """Say what this machine can do, and what is used instead of what it cannot."""
