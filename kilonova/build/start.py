@@ -7,6 +7,7 @@ from kilonova.build.needs import ComputeWorld
 from kilonova.build.news import news_of
 from kilonova.build.record import Running, Wired, grow
 from kilonova.build.report import BuildProgress, ServerRuns
+from kilonova.model.server import BUILDING
 
 
 async def start_guest(build: Wired, world: ComputeWorld) -> Running:
@@ -41,8 +42,9 @@ async def report_running(build: Running, world: ComputeWorld) -> Running:
 
 
 def note_progress(report: BuildProgress, world: OrderWorld) -> None:
-    """On control: the database learns what the node is doing."""
-    if world.books.servers.of_attempt(report.server_id, report.attempt) is not None:
+    """On control: the database learns what the node is doing. A hint that comes late changes nothing that was decided since."""
+    server = world.books.servers.of_attempt(report.server_id, report.attempt)
+    if server is not None and server.vm_state == BUILDING and server.task_state != "deleting":
         world.books.servers.set_task(report.server_id, report.task_state, report.at)
 
 
