@@ -1,6 +1,7 @@
 """Who may call what in the compute API. Whose things they are is checked where they are looked up."""
 
 from kilonova.api.compute import (
+    aggregates,
     flavor_specs,
     flavors,
     hypervisors,
@@ -69,6 +70,7 @@ RIGHTS: Rights = {
     quotas.delete: Right.ADMIN,
     zones.index: Right.TOKEN,
     zones.detail: Right.ADMIN,
+    aggregates.index: Right.ADMIN,
     services.index: Right.ADMIN,
     services.update: Right.ADMIN,
     services.delete: Right.ADMIN,

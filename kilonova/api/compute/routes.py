@@ -2,6 +2,7 @@
 
 from kilonova.api.call import Routes
 from kilonova.api.compute import (
+    aggregates,
     flavor_specs,
     flavors,
     hypervisors,
@@ -77,6 +78,7 @@ ROUTES: Routes = {
     QUOTAS + "/detail": {"GET": quotas.detail},
     "/v2.1/os-availability-zone": {"GET": zones.index},
     "/v2.1/os-availability-zone/detail": {"GET": zones.detail},
+    "/v2.1/os-aggregates": {"GET": aggregates.index},
     "/v2.1/os-services": {"GET": services.index},
     "/v2.1/os-services/{service_id}": {"PUT": services.update, "DELETE": services.delete},
     "/v2.1/os-hypervisors": {"GET": hypervisors.index},
