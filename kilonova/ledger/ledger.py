@@ -1,33 +1,47 @@
 """Runs transactions: on SQLite through one writer that commits in groups, on PostgreSQL in a pool of threads."""
 
 import asyncio
+import random
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from kilonova.errors import Unavailable
 from kilonova.ledger.engine import SQLITE_PREFIX, open_engine
+from kilonova.ledger.failures import meaning
 from kilonova.ledger.transaction import Transaction
-from kilonova.ledger.writer import GroupWriter
+from kilonova.ledger.writer import GroupWriter, wake
 
 Result = TypeVar("Result")
 Change = Callable[[Transaction], Result]
-SERIALISATION_FAILURES = ("40001", "40P01", "23505")
-"""Lost a race, deadlocked, or made the same name as another at once: run again, it sees what the other did and says so."""
-TRIES = 10
+LOST_A_RACE = ("40001", "40P01")
+"""Serialisation failure, deadlock: nothing is wrong with the change itself."""
+MET_ANOTHER = ("23505", "23503")
+"""Made the same name as another at once, or referred to what another took away: run again, it sees that and says so."""
+TRIES = 20
+TRIES_TO_MEET = 3
+FIRST_PAUSE_S = 0.002
+LONGEST_PAUSE_S = 0.25
 
 
 class Ledger(Protocol):
-    """See the two classes below; `committed` is called, in the event loop, after each commit that queued an order."""
+    """See the two classes below; `on_orders` is called, in the event loop, after each commit that queued an order."""
 
     on_orders: Callable[[], None]
 
     async def read(self, question: Change[Result]) -> Result: ...
 
     async def write(self, change: Change[Result]) -> Result: ...
+
+    async def watch(self) -> None:
+        """Waits for as long as the ledger can be written. Raises Unavailable once it never can be again in this process."""
+        ...
 
     async def close(self) -> None: ...
 
@@ -46,6 +60,9 @@ class SqliteLedger:
     async def write(self, change: Change[Result]) -> Result:
         return await asyncio.wrap_future(self._writer.submit(change))
 
+    async def watch(self) -> None:
+        await asyncio.wrap_future(self._writer.ended)
+
     async def close(self) -> None:
         await asyncio.to_thread(self._writer.close)
         self._reader.close()
@@ -55,44 +72,62 @@ class SqliteLedger:
 
 
 class PostgresLedger:
-    """Serialisable transactions in threads; one that lost a race is run again."""
+    """Serialisable transactions in threads; one that lost a race is run again. Reads have threads of their own."""
 
     def __init__(self, url: str, threads: int = 8) -> None:
         self.on_orders: Callable[[], None] = _nobody
         self._engine = open_engine(url, pool_size=threads)
         self._read_engine = open_engine(url, read_only=True, pool_size=threads)
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="ledger")
+        self._readers = ThreadPoolExecutor(threads, thread_name_prefix="ledger-read")
+        self._writers = ThreadPoolExecutor(threads, thread_name_prefix="ledger-write")
+        self._closed = asyncio.Event()
+        self._losers = threading.Lock()
+        """Those who lost try again one at a time, so that they do not lose to each other for ever."""
 
     async def read(self, question: Change[Result]) -> Result:
-        return await self._in_thread(lambda: self._run(self._read_engine, question)[0])
+        return await self._in_thread(self._readers, lambda: self._run(self._read_engine, question)[0])
 
     async def write(self, change: Change[Result]) -> Result:
-        result, ordered = await self._in_thread(lambda: self._run(self._engine, change))
-        if ordered:
-            self.on_orders()
-        return result
+        loop = asyncio.get_running_loop()
+
+        def work() -> Result:
+            result, ordered = self._run(self._engine, change)
+            if ordered:
+                wake(loop, self._orders_queued)  # from here, so that it is also called when nobody waits any more
+            return result
+
+        return await self._in_thread(self._writers, work)
+
+    async def watch(self) -> None:
+        await self._closed.wait()
 
     async def close(self) -> None:
-        await asyncio.to_thread(self._threads.shutdown)
+        self._closed.set()
+        for threads in (self._readers, self._writers):
+            await asyncio.to_thread(threads.shutdown)
         self._engine.dispose()
         self._read_engine.dispose()
 
-    async def _in_thread(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+    def _orders_queued(self) -> None:
+        self.on_orders()
+
+    async def _in_thread(self, threads: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
+        if self._closed.is_set():
+            raise Unavailable("The database is closed.")
+        return await asyncio.get_running_loop().run_in_executor(threads, work)
 
     def _run(self, engine: Engine, change: Change[Result]) -> tuple[Result, bool]:
         for attempt in range(TRIES):
+            if attempt:
+                time.sleep(random.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt)))
             try:
-                with engine.begin() as connection:
+                with self._losers if attempt else nullcontext(), engine.begin() as connection:
                     transaction = Transaction(connection)
                     result = change(transaction)
                 return result, transaction.ordered
-            except DBAPIError as failure:
-                if getattr(failure.orig, "sqlstate", None) in SERIALISATION_FAILURES and attempt < TRIES - 1:
-                    continue
-                if isinstance(failure, OperationalError):
-                    raise Unavailable("The database does not answer; nothing was changed.") from failure
-                raise
+            except BaseException as failure:  # noqa: BLE001 - whatever it is belongs to the caller
+                if not _try_again(failure, attempt):
+                    raise meaning(failure)  # noqa: B904 - it carries its cause itself
         raise Unavailable("Too many changes at once; nothing was changed. Please try again.")
 
 
@@ -101,13 +136,21 @@ def open_ledger(url: str) -> Ledger:
     return SqliteLedger(url) if url.startswith(SQLITE_PREFIX) else PostgresLedger(url)
 
 
+def _try_again(failure: BaseException, attempt: int) -> bool:
+    state = getattr(failure.orig, "sqlstate", None) if isinstance(failure, DBAPIError) else None
+    return state in LOST_A_RACE or (state in MET_ANOTHER and attempt < TRIES_TO_MEET)
+
+
 def _consistent(connection: Connection, question: Change[Result]) -> Result:
     """One snapshot for all queries of one question."""
-    connection.exec_driver_sql("BEGIN")
     try:
-        return question(Transaction(connection))
-    finally:
-        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("BEGIN")
+        try:
+            return question(Transaction(connection))
+        finally:
+            connection.exec_driver_sql("COMMIT")
+    except BaseException as failure:  # noqa: BLE001 - whatever it is belongs to the caller
+        raise meaning(failure)  # noqa: B904 - it carries its cause itself
 
 
 def _nobody() -> None:
