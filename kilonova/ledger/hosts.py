@@ -25,7 +25,7 @@ from kilonova.ledger.schema import metadata
 from kilonova.model.flavor import Flavor
 from kilonova.model.guest import HostFacts
 from kilonova.model.host import Host, Role
-from kilonova.model.ids import HostName, NodeName, new_uuid
+from kilonova.model.ids import NodeName, new_uuid
 
 SILENT_AFTER_S = 60.0
 """A node that was not heard of for so long counts as down."""
