@@ -18,6 +18,7 @@ class NetworkWanted(Struct, frozen=True, kw_only=True):
     """compute → the network node's queue."""
 
     server_id: ServerId
+    attempt: int
     ports: tuple[Port, ...]
     documents: dict[str, bytes]
 
@@ -32,9 +33,10 @@ class NetworkGiven(Struct, frozen=True, kw_only=True):
 
 
 class NetworkNotWanted(Struct, frozen=True, kw_only=True):
-    """compute → the network node's queue: this server needs no network any more."""
+    """compute → the network node's queue: this attempt needs no network any more; a newer one on another host may."""
 
     server_id: ServerId
+    attempt: int
 
 
 async def ask_for_network(build: Disked, world: ComputeWorld) -> Wired:
@@ -44,7 +46,7 @@ async def ask_for_network(build: Disked, world: ComputeWorld) -> Wired:
     world.tell(
         BuildProgress(server_id=build.server_id, host=build.host, attempt=build.attempt, at=time.time(), task_state="networking")
     )
-    wanted = NetworkWanted(server_id=build.server_id, ports=build.ports, documents=documents(build))
+    wanted = NetworkWanted(server_id=build.server_id, attempt=build.attempt, ports=build.ports, documents=documents(build))
     asked_at = time.time()
     try:
         given = await world.ask_network(build.network_node, wanted, NetworkGiven)
@@ -59,7 +61,8 @@ async def ask_for_network(build: Disked, world: ComputeWorld) -> Wired:
 async def release_network(build: Disked, world: ComputeWorld) -> None:
     """The network node forgets the server's ports; waited for, so that an address is never given out while it is still wired."""
     if build.ports:
-        await world.ask_network(build.network_node, NetworkNotWanted(server_id=build.server_id), NetworkGiven)
+        message = NetworkNotWanted(server_id=build.server_id, attempt=build.attempt)
+        await world.ask_network(build.network_node, message, NetworkGiven)
 
 
 async def wire_ports(wanted: NetworkWanted, world: NetworkWorld) -> NetworkGiven:

@@ -67,7 +67,8 @@ def compare(hello: Hello, world: OrderWorld, busy: set[str]) -> Welcome:
             if server is None:
                 unknown.append(server_id)
             elif server.deleted_at is not None or server.host != host.facts.host:
-                attempt = world.books.servers.attempt(server_id)
+                # Attempt 0 is nobody's: what is left here must not end what goes on elsewhere.
+                attempt = world.books.servers.attempt(server_id) if server.host == host.facts.host else 0
                 leftovers.append(Leftover(server_id=server_id, host=host.facts.host, attempt=attempt))
     gone = [server_id for server_id in hello.wired if server_id not in busy and _is_gone(server_id, world)]
     return Welcome(leftovers=tuple(leftovers), unwire=tuple(gone), unknown=tuple(unknown))

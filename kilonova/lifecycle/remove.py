@@ -38,7 +38,8 @@ async def end_guest(gone: Removal, world: ComputeWorld) -> Removal:
 async def leave_network(gone: Removal, world: ComputeWorld) -> Removal:
     """The network node forgets its ports, before their addresses can be given to anybody else."""
     if gone.network_node:
-        await world.ask_network(gone.network_node, NetworkNotWanted(server_id=gone.server_id), NetworkGiven)
+        message = NetworkNotWanted(server_id=gone.server_id, attempt=gone.attempt)
+        await world.ask_network(gone.network_node, message, NetworkGiven)
     return gone
 
 
@@ -86,8 +87,9 @@ def note_gone(report: ServerGone, world: OrderWorld) -> None:
     """On control: what the server held is free again. For an older attempt on another host only the order is done with."""
     books, now = world.books, world.desk.now
     books.orders.removed(report.server_id, report.attempt)
-    if books.servers.attempt(report.server_id) != report.attempt:
-        return
+    server = books.servers.whatever(report.server_id)
+    if server is None or server.host != report.host or books.servers.attempt(report.server_id) != report.attempt:
+        return  # what went was left over; the server has its place elsewhere
     books.hosts.free(report.server_id)
     books.networks.release_server_ports(report.server_id)
     books.actions.carried(report.server_id, report.attempt, report.spans)

@@ -36,6 +36,7 @@ class _Work:
     saga: str
     attempt: int
     task: asyncio.Task[None]
+    stopping: bool = False
 
 
 @dataclass
@@ -49,7 +50,8 @@ class ComputeNode:
     recorder: Recorder
     watch: Together
     network_limit_s: float = 30.0
-    _working: dict[ServerId, _Work] = field(default_factory=dict)
+    _working: dict[tuple[ServerId, HostName], _Work] = field(default_factory=dict)
+    """Two hosts of one node may have to do with one server: one takes back what failed there, the next one builds."""
 
     def __post_init__(self) -> None:
         self.reporter = Reporter(self.name, self.bus, self.journal)
@@ -61,7 +63,7 @@ class ComputeNode:
 
     async def take_build(self, order: Placed, delivery: Delivery) -> None:
         """Step 6 begins: the order is in the journal, and its saga goes on by itself."""
-        working = self._working.get(order.server_id)
+        working = self._working.get((order.server_id, order.host))
         if order.host not in self.hosts or working is not None or self._is_over(order):
             return  # somebody else's, or it came twice
         if time.time() > order.deadline:
@@ -72,10 +74,11 @@ class ComputeNode:
         """Whatever is going on for this server is stopped and undone first."""
         if order.host not in self.hosts:
             return
-        working = self._working.get(order.server_id)
-        if working is not None and working.saga == REMOVE.name:
+        working = self._working.get((order.server_id, order.host))
+        if working is not None and (working.saga == REMOVE.name or working.stopping):
             return
         if working is not None:
+            working.stopping = True
             working.task.cancel(StopBuilding.__name__)
             await asyncio.wait([working.task])
             self.journal.drop(f"{order.server_id}/{working.attempt}/build")
@@ -83,14 +86,14 @@ class ComputeNode:
 
     def remove_leftover(self, server_id: ServerId, host: HostName, attempt: int) -> None:
         """Control says that this is nobody's any more."""
-        if server_id not in self._working:
+        if (server_id, host) not in self._working:
             order = Removal(
                 server_id=server_id, host=host, node=self.name, network_node=NodeName(""), attempt=attempt, reason="leftover"
             )
             self._start(REMOVE, order, 0.0)
 
     def working_on(self) -> tuple[ServerId, ...]:
-        return tuple(self._working)
+        return tuple({server_id: None for server_id, _ in self._working})
 
     def resume(self) -> int:
         """Go on, or back, with what was under way when the last process ended; the number of sagas."""
@@ -113,23 +116,25 @@ class ComputeNode:
         self._begin(saga, self.journal.begin(_key(order), saga, order), order, queued)
 
     def _begin(self, saga: Saga[Any, Any, Any], entry: Entry, order: Any, queued: float) -> None:
-        self.hands.begin(order.server_id, entry.key)
         self.recorder.taken(entry.key, queued, entry.notes)
         work = self._build(entry, order) if saga is CARRY_OUT else self._remove(entry)
         task = asyncio.create_task(work, name=entry.key)
-        self._working[order.server_id] = _Work(saga.name, order.attempt, task)
-        task.add_done_callback(lambda done: self._over(order.server_id, done))
+        where = (order.server_id, order.host)
+        self._working[where] = _Work(saga.name, order.attempt, task)
+        task.add_done_callback(lambda done: self._over(where, done))
 
-    def _over(self, server_id: ServerId, task: asyncio.Task[None]) -> None:
-        self._working.pop(server_id, None)
+    def _over(self, where: tuple[ServerId, HostName], task: asyncio.Task[None]) -> None:
+        self._working.pop(where, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a saga ended badly", exc_info=error, extra={"action": "saga_lost", "key": task.get_name()})
 
     async def _build(self, entry: Entry, order: Placed) -> None:
+        self.hands.begin(order.server_id, entry.key)
         outcome = await run(CARRY_OUT, entry, self.hands, self.journal, self.watch, deadline=order.deadline)
         if not outcome.done:
             self.hands.keep(_not_built(order, outcome))
-        self._finish(entry.key, order.server_id)
+        self._finish(entry.key, (order.server_id, order.host))
+        self.hands.over(order.server_id, entry.key)
 
     async def _remove(self, entry: Entry) -> None:
         """Until it is done: whoever owned the server has let go of it."""
@@ -140,14 +145,14 @@ class ComputeNode:
             log.warning("removal: %s", outcome.reason, extra={"action": "remove_again", "key": entry.key})
             await asyncio.sleep(REMOVE_AGAIN_S)
             entry = Entry(entry.key, REMOVE.name, "forward", 0, msgspec.msgpack.encode(outcome.record), "", b"")
-        self._finish(entry.key, outcome.record.server_id)
+        self._finish(entry.key, (outcome.record.server_id, outcome.record.host))
 
     def _is_over(self, order: Placed) -> bool:
         return self.journal.is_over(_key(order), f"{order.server_id}/{order.attempt}/remove")
 
-    def _finish(self, key: str, server_id: ServerId) -> None:
+    def _finish(self, key: str, where: tuple[ServerId, HostName]) -> None:
         """The last word, with every span, goes into the journal as the saga goes out of it."""
-        word = self.hands.last_word(server_id)
+        word = self.hands.last_word(where)
         if word is not None:
             word = msgspec.structs.replace(word, spans=self.recorder.spans(key))
         self.journal.finish(key, None if word is None else (key, msgspec.msgpack.encode(word)))

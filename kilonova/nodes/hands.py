@@ -49,13 +49,17 @@ class ComputeHands:
         self._node, self._hosts, self._bus = node, hosts, bus
         self._reporter, self._recorder = reporter, recorder
         self._network_limit_s = network_limit_s
-        self._last_words: dict[ServerId, Report] = {}
+        self._last_words: dict[tuple[ServerId, HostName], Report] = {}
         self._keys: dict[ServerId, str] = {}
-        """The saga under way for a server, under which its spans are gathered."""
+        """The build under way for a server, under which its spans are gathered."""
         self._telling: set[asyncio.Task[None]] = set()
 
     def begin(self, server_id: ServerId, key: str) -> None:
         self._keys[server_id] = key
+
+    def over(self, server_id: ServerId, key: str) -> None:
+        if self._keys.get(server_id) == key:
+            del self._keys[server_id]
 
     def disks(self, host: HostName) -> Disks:
         return self._hosts[host].disks
@@ -71,11 +75,10 @@ class ComputeHands:
         self._reporter.tell(progress)
 
     def keep(self, report: Report) -> None:
-        self._last_words[report.server_id] = report
+        self._last_words[report.server_id, report.host] = report
 
-    def last_word(self, server_id: ServerId) -> Report | None:
-        self._keys.pop(server_id, None)
-        return self._last_words.pop(server_id, None)
+    def last_word(self, where: tuple[ServerId, HostName]) -> Report | None:
+        return self._last_words.pop(where, None)
 
     def live(self, server_id: ServerId, what: str, share: float) -> None:
         live = Live(server_id=server_id, what=what, share=share)

@@ -1,24 +1,31 @@
 """A network node: takes what compute nodes ask for out of its queue, wires it, and answers."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
-from kilonova.build.connect import NetworkNotWanted, NetworkWanted, unwire_ports, wire_ports
+from kilonova.build.connect import NetworkGiven, NetworkNotWanted, NetworkWanted, unwire_ports, wire_ports
 from kilonova.build.needs import Network
 from kilonova.bus.port import Delivery, Handlers
-from kilonova.model.ids import NodeName
+from kilonova.model.ids import NodeName, ServerId
 from kilonova.saga.faults import Faults
+
+REMEMBERED = 10_000
+"""Servers whose attempts are remembered: messages come late by seconds, not by thousands of builds."""
 
 
 @dataclass
 class NetworkNode:
-    """A NetworkWorld: its `network` is what the story acts on."""
+    """A NetworkWorld: its `network` is what the story acts on. A message that comes late must not undo what a later one did."""
 
     name: NodeName
     network: Network
     faults: Faults
+    _wanted: dict[ServerId, int] = field(default_factory=dict)
+    """The newest attempt that asked for its wires."""
+    _over: dict[ServerId, int] = field(default_factory=dict)
+    """The newest attempt that wants none any more."""
 
     def handlers(self) -> Handlers:
         """Who handles what out of the node's queue."""
@@ -28,13 +35,32 @@ class NetworkNode:
         """Step 7, this end: assembled, and the details go back."""
         began = time.perf_counter()
         await self.faults.at("network.wire_ports.before")
-        given = await wire_ports(wanted, self)
+        given = await self._wire(wanted)
         await self.faults.at("network.wire_ports.after")
         timed = msgspec.structs.replace(given, queued=delivery.queue_wait_s, work=time.perf_counter() - began)
         await delivery.answer(timed)
 
     async def take_not_wanted(self, message: NetworkNotWanted, delivery: Delivery) -> None:
         await self.faults.at("network.unwire_ports.before")
-        given = await unwire_ports(message, self)
+        given = await self._unwire(message)
         await self.faults.at("network.unwire_ports.after")
         await delivery.answer(given)
+
+    async def _wire(self, wanted: NetworkWanted) -> NetworkGiven:
+        if wanted.attempt <= self._over.get(wanted.server_id, 0) or wanted.attempt < self._wanted.get(wanted.server_id, 0):
+            return NetworkGiven(refused="This attempt at building the server is over.")
+        _remember(self._wanted, wanted.server_id, wanted.attempt)
+        return await wire_ports(wanted, self)
+
+    async def _unwire(self, message: NetworkNotWanted) -> NetworkGiven:
+        if message.attempt < self._wanted.get(message.server_id, 0):
+            return NetworkGiven()
+        _remember(self._over, message.server_id, message.attempt)
+        return await unwire_ports(message, self)
+
+
+def _remember(attempts: dict[ServerId, int], server_id: ServerId, attempt: int) -> None:
+    attempts.pop(server_id, None)
+    attempts[server_id] = attempt
+    if len(attempts) > REMEMBERED:
+        del attempts[next(iter(attempts))]

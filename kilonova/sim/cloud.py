@@ -24,6 +24,7 @@ from kilonova.sim.folder import Furnished, furnish, ledger_url
 from kilonova.sim.roles import ComputeRole, ControlRole, Ground, NetworkRole, Role, Terms
 
 LOOK_EVERY_S = 0.05
+REAL_LIMIT_S = 3.0
 COMPUTE_VERSION = "compute 2.96"
 
 
@@ -110,8 +111,9 @@ class SimulatedCloud:
         return await self.server(server_id)
 
     async def until(self, question: Any, what: str, within_s: float = 300.0) -> None:
-        """Until `await question()` is true. Raises TimedOut, after `within_s` of the loop's and five of the real clock."""
-        loop, end, real_end = asyncio.get_running_loop(), asyncio.get_running_loop().time() + within_s, time.monotonic() + 5.0
+        """Until `await question()` is true. Raises TimedOut after `within_s` of the loop's clock and a while of the real one."""
+        loop = asyncio.get_running_loop()
+        end, real_end = loop.time() + within_s, time.monotonic() + REAL_LIMIT_S
         while not await question():
             if loop.time() > end and time.monotonic() > real_end:
                 raise TimedOut(f"waited in vain for {what}")
