@@ -20,7 +20,7 @@ from typing import Any, Final
 from kilonova import guestimage
 from kilonova.cli.demo_cloud import DemoCloud, leftovers
 from kilonova.cli.demo_shell import Shell, patiently, say
-from kilonova.errors import KilonovaError, Unavailable
+from kilonova.errors import KilonovaError, TimedOut, Unavailable
 
 READY_WITHIN_S: Final = 120.0
 CLIENT_WITHIN_S: Final = 60.0
@@ -106,11 +106,18 @@ def _log_in(shell: Shell, key: Path) -> float:
     words = ("ssh", "-i", key.name, NAME, "uname -a; cat /proc/uptime")
     shell.prompt("kilonova", *words)
 
+    refusal = ""
+
     def answer() -> str:
+        nonlocal refusal
         done = shell.run("kilonova", *words, within_s=CLIENT_WITHIN_S)
+        refusal = done.stderr.strip().rpartition("\n")[2]
         return done.stdout if done.returncode == 0 else ""
 
-    said = patiently("the guest to answer ssh", SSH_WITHIN_S, answer)
+    try:
+        said = patiently("the guest to answer ssh", SSH_WITHIN_S, answer)
+    except TimedOut as late:
+        raise TimedOut(f"{late} ssh says: {refusal or 'nothing'}") from None
     reached_at = time.time()
     shell.echo(said)
     return reached_at

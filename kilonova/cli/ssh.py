@@ -30,5 +30,6 @@ def reach(settings: Settings, server: dict[str, Any]) -> tuple[list[str], str, i
         raise NotFound(f"Server {server['name']} has no address that can be reached from here.")
     if place.namespace and os.geteuid() != 0:
         raise NotFound("Reaching a guest inside its network namespace needs root.")
-    way = ["ip", "netns", "exec", place.namespace] if place.namespace else []
+    # Not `ip netns exec`: that mounts things anew, and fails where / is no mount of its own, as in a chroot.
+    way = ["nsenter", f"--net=/run/netns/{place.namespace}"] if place.namespace else []
     return way, place.address, place.port
