@@ -194,5 +194,6 @@ def _give_up(connection: Connection, group: Sequence[Asked], failure: SQLAlchemy
         connection.exec_driver_sql("ROLLBACK")
     except SQLAlchemyError:
         pass  # no transaction was open
-    for _, future in group:
-        future.set_exception(not_written(failure))
+    finally:
+        for _, future in group:
+            future.set_exception(not_written(failure))
