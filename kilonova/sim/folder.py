@@ -31,6 +31,7 @@ REGION = "RegionOne"
 PASSWORD = "simulated"
 TOKEN_LIFETIME_S = 86400.0
 _FACTS = "sim.json"
+EVERY_SERVICE: tuple[Service, ...] = (IDENTITY, COMPUTE, IMAGE, NETWORK)
 
 
 class Furnished(Struct, frozen=True, kw_only=True):
@@ -47,8 +48,8 @@ def ledger_url(folder: Path) -> str:
     return f"sqlite:///{folder / 'ledger.sqlite'}"
 
 
-def web(folder: Path, ledger: Any, desk: Any, more: Sequence[Service], readiness: Any) -> Any:
-    """The HTTP application with every service, as control serves it."""
+def web(folder: Path, ledger: Any, desk: Any, services: Sequence[Service], readiness: Any) -> Any:
+    """The HTTP application, as control serves it."""
     world = ApiWorld(
         ledger=ledger,
         tokens=FernetTokens(open_keys(folder / "token.keys"), ledger, time.time),
@@ -61,7 +62,7 @@ def web(folder: Path, ledger: Any, desk: Any, more: Sequence[Service], readiness
         token_lifetime_s=TOKEN_LIFETIME_S,
         readiness=readiness,
     )
-    return application(world, [IDENTITY, COMPUTE, IMAGE, NETWORK, *more])
+    return application(world, services)
 
 
 async def furnish(folder: Path, template: Path | None = None) -> Furnished:
@@ -91,7 +92,7 @@ async def _make(folder: Path) -> Furnished:
 
     try:
         admin, network_id = await ledger.write(furniture)
-        app = web(folder, ledger, None, (), None)
+        app = web(folder, ledger, None, EVERY_SERVICE, None)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=URL) as client:
             token = await sign_in(client, "admin", admin.project_id)
             image_id = await _add_image(client, token)

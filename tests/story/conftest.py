@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kilonova.api.compute.service import SERVICE as COMPUTE
 from kilonova.sim import SimulatedCloud, SkippingLoop
 from kilonova.sim.folder import furnish
 from kilonova.sim.roles import Terms
@@ -34,7 +35,8 @@ async def cloud_of(tmp_path: Path, furnished: Path) -> AsyncIterator[CloudOf]:
     async with AsyncExitStack() as stack:
 
         async def make(hosts: int = 3, nodes: int = 1, **terms: Any) -> SimulatedCloud:
-            cloud = SimulatedCloud(tmp_path / "cloud", hosts=hosts, nodes=nodes, terms=Terms(**terms), template=furnished)
+            spoken = Terms(**{"services": (COMPUTE,), **terms})
+            cloud = SimulatedCloud(tmp_path / "cloud", hosts=hosts, nodes=nodes, terms=spoken, template=furnished)
             return await stack.enter_async_context(cloud)
 
         yield make
