@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 from typing import TypeVar
 
@@ -91,8 +92,8 @@ class Shell:
                 except subprocess.TimeoutExpired:
                     waited = time.monotonic() - began
                     if waited > within_s:
-                        raise TimedOut(f"`{program} {' '.join(words[:2])}` took longer than {within_s:.0f} s.") from None
-                    say(f"  {program} {' '.join(words[:2])} is at work ({waited:.0f} s)")
+                        raise TimedOut(f"`{_short(program, words)}` took longer than {within_s:.0f} s.") from None
+                    say(f"  `{_short(program, words)}` is at work ({waited:.0f} s)")
         finally:
             if process.poll() is None:
                 process.kill()
@@ -118,5 +119,10 @@ class Shell:
         done = self.run(program, *words, within_s=within_s)
         if done.returncode != 0:
             last = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
-            raise Unavailable(f"`{program} {' '.join(words[:2])}` failed: {last}")
+            raise Unavailable(f"`{_short(program, words)}` failed: {last}")
         return done.stdout
+
+
+def _short(program: str, words: tuple[str, ...]) -> str:
+    """The command without its options and what follows them."""
+    return " ".join((program, *takewhile(lambda word: not word.startswith("-"), words)))
