@@ -162,6 +162,7 @@ async def _connected(settings: Settings, name: str) -> "AsyncIterator[NatsBus]":
     from kilonova.bus.bus import NatsBus
 
     folder = CloudFolder(settings.data)
+    await _papers_of(settings, folder, name)
     url = settings.nats_url or folder.nats_url.read_text().strip()
     bus = NatsBus()
     await bus.connect(url, folder.credential(name).read_text(), name, timeout_s=BUS_WITHIN_S)
@@ -169,6 +170,18 @@ async def _connected(settings: Settings, name: str) -> "AsyncIterator[NatsBus]":
         yield bus
     finally:
         await bus.close()
+
+
+async def _papers_of(settings: Settings, folder: CloudFolder, name: str) -> None:
+    """`kilonova up` starts its roles while it still writes their papers. Raises Unavailable when there are none in the end."""
+    needed = [folder.credential(name)]
+    needed += [] if settings.nats_url else [folder.nats_url]
+    needed += [folder.admin_password] if name == "control" else []
+    until = time.monotonic() + BUS_WITHIN_S
+    while missing := [file for file in needed if not file.exists()]:
+        if time.monotonic() > until:
+            raise Unavailable(f"{missing[0]} is missing: `kilonova credential` makes one.")
+        await asyncio.sleep(0.02)
 
 
 async def _web(settings: Settings, folder: CloudFolder, ledger: Any, desk: Any, internal: Any) -> Any:

@@ -5,22 +5,17 @@ import fcntl
 import http.client
 import json
 import os
-import secrets
 import signal
 import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
 
 import click
 
 from kilonova import app
-from kilonova.bus import nats_server
-from kilonova.bus.credentials import Authority
-from kilonova.cli.credential import write_private
 from kilonova.cli.supervisor import Role
 from kilonova.cloud_folder import CloudFolder
 from kilonova.errors import Conflict, Unavailable
@@ -28,7 +23,6 @@ from kilonova.settings import PREFIX, Settings, remember
 
 READY_WITHIN_S = 90.0
 TOO_MANY_DEATHS = 4
-LONG = timedelta(days=365)
 
 
 def run_cloud(settings: Settings, *, keep_guests: bool, image: Path | None) -> int:
@@ -36,7 +30,6 @@ def run_cloud(settings: Settings, *, keep_guests: bool, image: Path | None) -> i
     folder = CloudFolder(settings.data)
     folder.make()
     with _only_one(folder):
-        _write_credentials(settings, folder)
         remember(settings)
         return asyncio.run(_run(settings, folder, keep_guests=keep_guests, image=image))
 
@@ -56,10 +49,16 @@ async def _run(settings: Settings, folder: CloudFolder, *, keep_guests: bool, im
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
-    roles = _roles(settings, folder, _environment(settings, end_guests=not keep_guests))
+    roles = _roles(settings, _environment(settings, end_guests=not keep_guests), folder)
     try:
         for role in roles:
             role.start()
+            await asyncio.sleep(0)  # it is forked before this process loads what the papers need
+        await asyncio.sleep(0.05)
+        broker = _broker(settings, folder)
+        for role in broker:
+            role.start()
+        roles += broker
         if await _wait_ready(settings, roles, stop):
             if image is not None:
                 await asyncio.to_thread(_register, settings, folder, image)
@@ -78,19 +77,24 @@ async def _stop(roles: list[Role]) -> None:
         await role.stop()
 
 
-def _roles(settings: Settings, folder: CloudFolder, environment: Mapping[str, str]) -> list[Role]:
-    roles = []
-    if not settings.nats_url:
-        authority = Authority.open(folder.authority)
-        config = nats_server.write_config(folder.nats, authority, nats_server.Listen())
-        port = nats_server.chosen_port(folder.nats, nats_server.Listen())
-        folder.nats_url.write_text(f"nats://127.0.0.1:{port}\n")
-        argv = nats_server.command(config)
-        roles.append(_role("nats", argv, {**os.environ, **nats_server.environment()}, folder))
-    for name in ("control", "compute", "network"):
-        argv = [sys.executable, "-m", "kilonova.cli", name, "--data", str(settings.data)]
-        roles.append(_role(name, argv, environment, folder))
-    return roles
+def _roles(settings: Settings, environment: Mapping[str, str], folder: CloudFolder) -> list[Role]:
+    """Control first: it has most to load, and the others wait for it anyway."""
+    program = [sys.executable, "-m", "kilonova.cli"]
+    return [
+        _role(name, [*program, name, "--data", str(settings.data)], environment, folder)
+        for name in ("control", "compute", "network")
+    ]
+
+
+def _broker(settings: Settings, folder: CloudFolder) -> list[Role]:
+    """The papers every role needs, and the broker they are good at, unless there is one somewhere else."""
+    from kilonova.cli import papers
+
+    papers.write(settings, folder)
+    if settings.nats_url:
+        return []
+    argv, environment = papers.broker(folder)
+    return [_role("nats", argv, {**os.environ, **environment}, folder)]
 
 
 def _role(name: str, argv: list[str], environment: Mapping[str, str], folder: CloudFolder) -> Role:
@@ -153,49 +157,6 @@ def _only_one(folder: CloudFolder) -> IO[Any]:
         lock.close()
         raise Conflict(f"This cloud is running already (data folder {folder.data}).") from None
     return lock
-
-
-def _write_credentials(settings: Settings, folder: CloudFolder) -> None:
-    """What nodes need to speak, and what a person needs to log in. A password is made once and kept."""
-    authority = Authority.open(folder.authority)
-    compute, network = app.compute_node_name(settings), app.network_node_name(settings)
-    write_private(folder.credential("control"), authority.mint_control())
-    write_private(folder.credential(compute), authority.mint_node(compute, app.host_names(settings), "compute", LONG))
-    write_private(folder.credential(network), authority.mint_node(network, [], "network", LONG))
-    if not folder.admin_password.exists():
-        write_private(folder.admin_password, secrets.token_urlsafe(18))
-    password = folder.admin_password.read_text().strip()
-    write_private(settings.data / "openrc", _openrc(settings, password))
-    write_private(settings.data / "clouds.yaml", _clouds_yaml(settings, password))
-
-
-def _openrc(settings: Settings, password: str) -> str:
-    lines = {
-        "OS_AUTH_URL": f"{settings.url}/identity/v3",
-        "OS_USERNAME": "admin",
-        "OS_PASSWORD": password,
-        "OS_PROJECT_NAME": "admin",
-        "OS_USER_DOMAIN_NAME": "Default",
-        "OS_PROJECT_DOMAIN_NAME": "Default",
-        "OS_REGION_NAME": settings.region,
-        "OS_IDENTITY_API_VERSION": "3",
-    }
-    return "".join(f"export {name}='{value}'\n" for name, value in lines.items())
-
-
-def _clouds_yaml(settings: Settings, password: str) -> str:
-    return f"""clouds:
-  kilonova:
-    region_name: {settings.region}
-    identity_api_version: 3
-    auth:
-      auth_url: {settings.url}/identity/v3
-      username: admin
-      password: {password}
-      project_name: admin
-      user_domain_name: Default
-      project_domain_name: Default
-"""
 
 
 def _register(settings: Settings, folder: CloudFolder, image: Path) -> None:
