@@ -66,9 +66,10 @@ class ControlNode:
                     raise Forbidden("A node may report only on its own hosts.")
                 WHO_NOTES[type(report)](report, world)
 
-        await self.faults.at("control.report.before")
+        point = f"control.{type(batch.reports[-1]).__name__}"  # hints come first, so a last word gives the point its name
+        await self.faults.at(f"{point}.before")
         await self.ledger.write(write)
-        await self.faults.at("control.report.after")
+        await self.faults.at(f"{point}.after")
         return Confirmed(count=len(batch.reports))
 
     async def greet(self, hello: Hello, delivery: Delivery) -> Welcome:

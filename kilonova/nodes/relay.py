@@ -70,12 +70,10 @@ class Relay:
         if not orders and not news and not self._timed:
             return False
         began = time.time()
-        await self._faults.at("control.relay.before")
-        taken = await self._bus.put_many([_parcel(row) for row in orders]) if orders else set()
+        taken = await self._publish(orders) if orders else set()
         sent = [row for row in orders if _message_id(row) in taken]
         last_news = await self._announce(news)
         spans = self._spans_of(sent, began)
-        await self._faults.at("control.relay.after")
 
         def note(tx: Transaction) -> None:
             tx.orders.sent([row.id for row in sent], last_news, time.time())
@@ -86,6 +84,13 @@ class Relay:
         if len(sent) < len(orders):
             await asyncio.sleep(AGAIN_S)
         return len(orders) == BATCH or len(news) == BATCH or len(sent) < len(orders)
+
+    async def _publish(self, orders: Sequence[Any]) -> set[str]:
+        """The message ids of those that the broker has."""
+        await self._faults.at("control.relay.before")
+        taken = await self._bus.put_many([_parcel(row) for row in orders])
+        await self._faults.at("control.relay.after")
+        return taken
 
     async def _announce(self, news: Sequence[Any]) -> int | None:
         """The id of the last piece of news that is out."""

@@ -19,7 +19,7 @@ from kilonova.saga import Journal
 log = logging.getLogger(__name__)
 
 BATCH = 200
-ANSWER_WITHIN_S = 10.0
+ANSWER_WITHIN_S = 5.0
 PAUSE_S = 0.2
 """Before trying again when control did not confirm."""
 
