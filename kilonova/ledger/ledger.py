@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from itertools import count
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -24,8 +25,9 @@ LOST_A_RACE = ("40001", "40P01")
 """Serialisation failure, deadlock: nothing is wrong with the change itself."""
 MET_ANOTHER = ("23505", "23503")
 """Made the same name as another at once, or referred to what another took away: run again, it sees that and says so."""
-TRIES = 20
 TRIES_TO_MEET = 3
+PATIENCE_S = 15.0
+"""After so long without luck the caller is told to come back."""
 FIRST_PAUSE_S = 0.002
 LONGEST_PAUSE_S = 0.25
 
@@ -117,9 +119,12 @@ class PostgresLedger:
         return await asyncio.get_running_loop().run_in_executor(threads, work)
 
     def _run(self, engine: Engine, change: Change[Result]) -> tuple[Result, bool]:
-        for attempt in range(TRIES):
+        until = time.monotonic() + PATIENCE_S
+        for attempt in count():
             if attempt:
-                time.sleep(random.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt)))
+                if time.monotonic() > until:
+                    break
+                time.sleep(random.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(attempt, 10))))
             try:
                 with self._losers if attempt else nullcontext(), engine.begin() as connection:
                     transaction = Transaction(connection)
