@@ -6,7 +6,7 @@ Pages by key and not by offset, so that a page costs the same wherever it stands
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, Select, Table, and_, false, func, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, Row, Select, Table, and_, false, func, literal, or_, select
 
 from kilonova.errors import BadRequest
 from kilonova.model.page import Condition, Order, Page
@@ -70,8 +70,9 @@ def _after(table: Table, orders: Sequence[Order], marker: Row[Any]) -> ColumnEle
 def _beyond(column: Column[Any], value: Any, descending: bool) -> ColumnElement[bool]:
     if value is None:
         return false() if descending else column.is_not(None)
+    bound = literal(value, column.type)  # SQLAlchemy does not compare a column with a bare True or False
     if descending:
-        lower: ColumnElement[bool] = column < value
+        lower: ColumnElement[bool] = column < bound
         return or_(lower, column.is_(None)) if column.nullable else lower
-    higher: ColumnElement[bool] = column > value
+    higher: ColumnElement[bool] = column > bound
     return higher

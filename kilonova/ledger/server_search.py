@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import regex
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, literal, or_, select
 
 from kilonova.errors import BadRequest
 from kilonova.ledger.networks import Networks
@@ -161,8 +161,9 @@ def _equal(column: Any, value: Any) -> ColumnElement[bool]:
 
 
 def _beyond(column: Any, value: Any, direction: str) -> ColumnElement[bool]:
+    bound = literal(value, column.type)  # SQLAlchemy does not compare a column with a bare True or False
     if direction == "asc":
-        return column.is_not(None) if value is None else column > value  # type: ignore[no-any-return]
+        return column.is_not(None) if value is None else column > bound  # type: ignore[no-any-return]
     if value is None:
         return column != column  # type: ignore[no-any-return]  # nothing sorts below NULL
-    return or_(column < value, column.is_(None))
+    return or_(column < bound, column.is_(None))
