@@ -5,7 +5,7 @@ A function there that ran between POST and ACTIVE is a HOP when it is one of the
 the request or the scheduler's `choose`, when a node's queue hands over to it, when it speaks to the bus or to a driver, or when
 it leads to a hop. Everything else that ran there is read IN PLACE: it looks up,
 formats, times or journals something for one hop and hands the build to nobody; its lines count, it is no hop.
-Not counted at all: other rooms (HTTP edge, ledger, bus, drivers, trace, model) and what runs by the clock (hello, sweeper, audit).
+Not counted at all: other rooms (HTTP edge, ledger, bus, drivers, trace) and what runs by the clock (hello, sweeper, audit).
 "Leads to" is by name, in the function's own code, so it counts rather too many than too few.
 """
 
@@ -127,7 +127,7 @@ async def walk_one_build(folder: Path, template: Path) -> list[Walked]:
                 server_id = await cloud.build(config_drive=True)
                 await cloud.wait_for(server_id, "ACTIVE")
     finally:
-        threading.setprofile(None)  # type: ignore[arg-type]
+        threading.setprofile(None)
     return walk.walked()
 
 

@@ -1,1 +1,4 @@
-"""(promise to be written)"""
+"""Hands on the metal: each kind does what one Protocol of build/needs.py asks, really or simulated. Decides nothing.
+
+`hypervisor/` guests; `disks/` block devices; `network/` bridges, DHCP, metadata; `imagestore/` image data on control.
+"""
