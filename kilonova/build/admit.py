@@ -153,6 +153,8 @@ def _nics(wish: Wish, books: Books) -> tuple[NicWish, ...]:
             raise BadRequest("A port or a fixed address cannot be given to several servers at once.")
         return wish.networks
     networks = books.networks.networks_for_auto(wish.caller.project_id)
+    if wish.auto_network and not networks:
+        raise BadRequest(f"Unable to automatically allocate a network for project {wish.caller.project_id}")
     if len(networks) > 1:
         raise Conflict("Multiple possible networks found, use a Network ID to be more specific.")
     return tuple(NicWish(network_id=network_id) for network_id, _ in networks)

@@ -15,7 +15,7 @@ class NicWish(Struct, frozen=True, kw_only=True):
 
 
 class Wish(Struct, frozen=True, kw_only=True):
-    """One POST /servers. `networks` None means the client said nothing (or ``auto``), an empty tuple means ``none``."""
+    """One POST /servers. `networks` None: the client said nothing, or ``auto`` (then `auto_network`); empty: ``none``."""
 
     caller: Caller
     request_id: str
@@ -23,6 +23,8 @@ class Wish(Struct, frozen=True, kw_only=True):
     flavor_id: str
     image_id: str | None
     networks: tuple[NicWish, ...] | None = None
+    auto_network: bool = False
+    """There must be a network, and the cloud is to find it."""
     key_name: str | None = None
     user_data: str | None = None
     """Base64, already checked to be that."""

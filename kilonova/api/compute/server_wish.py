@@ -34,6 +34,7 @@ def wish(call: Call, asked: NewServer) -> Wish:
         flavor_id=_last_part(server.flavorRef, "flavorRef"),
         image_id=_image(server),
         networks=_networks(server),
+        auto_network=server.networks == "auto",
         key_name=_optional_text(server.key_name, "key_name"),
         user_data=_user_data(server),
         config_drive=truth(server.config_drive, "config_drive") if server.config_drive is not None else False,
