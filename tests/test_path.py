@@ -91,11 +91,12 @@ def table(walked: list[Walked]) -> str:
     rows = ["| | where | function |", "|---|---|---|"]
     rows += [f"| {n} | {one.place} | [`{one.name}`](../kilonova/{one.file}) |" for n, one in enumerate(hops, start=1)]
     files, lines = len({one.file for one in hops}), _about(sum(one.lines for one in hops))
-    rest = [one for one in walked if not one.hop]
+    in_place = _about(sum(one.lines for one in walked if not one.hop))
+    only_pass_on = sum(one.passes_on for one in hops)
     rows += [
         "",
-        f"**{len(hops)} functions in {files} files, about {lines} lines**; {sum(one.passes_on for one in hops)} of them only pass on.",
-        f"Beside them {len(rest)} small ones are read in place, about {_about(sum(one.lines for one in rest))} lines.",
+        f"**{len(hops)} functions in {files} files, about {lines} lines**; {only_pass_on} of them only pass on.",
+        f"The small ones that are read in place have about {in_place} lines together.",
     ]
     return "\n".join(rows) + "\n"
 
