@@ -65,7 +65,7 @@ async def control(settings: Settings) -> None:
         return OrderDesk(now=now, build_limit_s=settings.build_limit_s, ratios=ratios, ticket=tickets.issue)
 
     faults = Faults("control", parse_faults(settings.faults), folder.faults_fired)
-    listener = _listen(settings)
+    listener = listen(settings)
     await asyncio.to_thread(prepare, settings.ledger_url)
     ledger = open_ledger(settings.ledger_url)
     async with _connected(settings, "control") as bus:
@@ -365,7 +365,7 @@ def _secret(file: Path) -> bytes:
     return file.read_bytes()
 
 
-def _listen(settings: Settings) -> socket.socket:
+def listen(settings: Settings) -> socket.socket:
     """Taken before anything else is started, so that a port in use is one clear line. Raises Unavailable."""
     listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

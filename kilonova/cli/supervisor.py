@@ -2,10 +2,12 @@
 
 import asyncio
 import ctypes
+import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import click
@@ -17,9 +19,11 @@ PAUSES_S = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)
 _LIBC = ctypes.CDLL(None)
 
 
-def _end_with_parent() -> None:
-    """In the child: a supervisor that was killed takes its roles with it; guests are not its children and go on."""
-    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+def _end_with_parent(parent: int) -> None:
+    """In the child: a supervisor that was killed takes its roles with it, as abruptly; guests go on, to be taken back."""
+    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)  # it was killed a moment ago
 
 
 @dataclass
@@ -31,11 +35,13 @@ class Role:
     environment: Mapping[str, str]
     log: Path
     pid_file: Path
-    patience_s: float = 20.0
+    patience_s: float
     """How long it may take to end when it is told to, before it is killed."""
     process: asyncio.subprocess.Process | None = None
     ending: bool = False
     deaths: int = 0
+    """One soon after the other."""
+    all_deaths: int = 0
     _keeper: asyncio.Task[None] | None = field(default=None, repr=False)
 
     def start(self) -> None:
@@ -59,6 +65,11 @@ class Role:
             await asyncio.wait([self._keeper])
         self.pid_file.unlink(missing_ok=True)
 
+    @property
+    def ended_well(self) -> bool:
+        """Whether it ended by itself and put its things away."""
+        return self.process is not None and self.process.returncode == 0
+
     def last_words(self) -> str:
         """The last line it wrote: why it died, most of the time."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
@@ -78,12 +89,13 @@ class Role:
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
-                    preexec_fn=_end_with_parent,
+                    preexec_fn=partial(_end_with_parent, os.getpid()),
                 )
             self.pid_file.write_text(f"{self.process.pid}\n")
             code = await self.process.wait()
             if self._is_ending():
                 return
+            self.all_deaths += 1
             self.deaths = self.deaths + 1 if time.monotonic() - began < SOON_S else 1
             click.echo(f"{self.name} ended ({_how(code)}), starting it again", err=True)
             await asyncio.sleep(PAUSES_S[min(self.deaths - 1, len(PAUSES_S) - 1)])

@@ -23,13 +23,16 @@ from kilonova.settings import PREFIX, Settings, remember
 
 READY_WITHIN_S = 90.0
 TOO_MANY_DEATHS = 4
+ENDING_S = 25.0
+"""How long a role may take to end, beside the time its guests may take to power off."""
 
 
 def run_cloud(settings: Settings, *, keep_guests: bool, image: Path | None) -> int:
-    """Until SIGTERM or Ctrl-C; the exit code. Raises Conflict when this cloud runs already."""
+    """Until SIGTERM or Ctrl-C; the exit code. Raises Conflict when this cloud runs already, Unavailable when it cannot start."""
     folder = CloudFolder(settings.data)
     folder.make()
     with _only_one(folder):
+        app.listen(settings).close()  # a port in use is said at once; control takes it for good
         remember(settings)
         return asyncio.run(_run(settings, folder, keep_guests=keep_guests, image=image))
 
@@ -67,6 +70,8 @@ async def _run(settings: Settings, folder: CloudFolder, *, keep_guests: bool, im
             await stop.wait()
     finally:
         await _stop(roles)
+        if not keep_guests and any(not role.ended_well for role in roles if role.name in ("compute", "network")):
+            await app.end_everything(settings)  # it could not put its things away: told to end as it began, or killed
     return 0
 
 
@@ -81,7 +86,7 @@ def _roles(settings: Settings, environment: Mapping[str, str], folder: CloudFold
     """Control first: it has most to load, and the others wait for it anyway."""
     program = [sys.executable, "-m", "kilonova.cli"]
     return [
-        _role(name, [*program, name, "--data", str(settings.data)], environment, folder)
+        _role(name, [*program, name, "--data", str(settings.data)], environment, folder, settings.shutdown_limit_s + ENDING_S)
         for name in ("control", "compute", "network")
     ]
 
@@ -94,11 +99,11 @@ def _broker(settings: Settings, folder: CloudFolder) -> list[Role]:
     if settings.nats_url:
         return []
     argv, environment = papers.broker(folder)
-    return [_role("nats", argv, {**os.environ, **environment}, folder)]
+    return [_role("nats", argv, {**os.environ, **environment}, folder, ENDING_S)]
 
 
-def _role(name: str, argv: list[str], environment: Mapping[str, str], folder: CloudFolder) -> Role:
-    return Role(name, argv, environment, folder.logs / f"{name}.log", folder.run / f"{name}.pid")
+def _role(name: str, argv: list[str], environment: Mapping[str, str], folder: CloudFolder, patience_s: float) -> Role:
+    return Role(name, argv, environment, folder.logs / f"{name}.log", folder.run / f"{name}.pid", patience_s)
 
 
 def _environment(settings: Settings, *, end_guests: bool) -> dict[str, str]:
@@ -119,7 +124,7 @@ async def _wait_ready(settings: Settings, roles: list[Role], stop: asyncio.Event
         waited = time.monotonic() - began
         if await asyncio.to_thread(_is_ready, settings):
             return True
-        dying = next((role for role in roles if role.deaths >= TOO_MANY_DEATHS), None)
+        dying = next((role for role in roles if role.all_deaths >= TOO_MANY_DEATHS), None)
         if dying is not None or waited > READY_WITHIN_S:
             role = dying or roles[-1]
             raise Unavailable(f"The cloud did not start: {role.name} says: {_say(role.last_words())}")

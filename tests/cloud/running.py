@@ -159,7 +159,8 @@ class Cloud:
         """As soon as every last word is said."""
         with suppress(TimeoutError):
             wait_for(lambda: not self.holds(), within_s, "nothing held", every_s=0.1)
-        assert self.holds() == {}
+        held = self.holds()
+        assert not held, held
 
 
 class Api:
@@ -293,7 +294,8 @@ class Machine:
     def assert_clean(self, within_s: float = 10.0) -> None:
         with suppress(TimeoutError):
             wait_for(lambda: not self.traces(), within_s, "a clean machine", every_s=0.1)
-        assert self.traces() == {}
+        found = self.traces()
+        assert not found, found
 
 
 @contextmanager
