@@ -75,9 +75,8 @@ async def control(settings: Settings) -> None:
         node = ControlNode(NodeName(f"control-{socket.gethostname()}"), ledger, bus, terms, faults)
         internal = service(tickets, Auditor(ledger, bus, time.time).audit)
         web = await _web(settings, folder, ledger, desk, internal)
-        await serve_until_told(
-            node.run(), relay.run(), Sweeper(ledger, terms, settings.traces_kept_s).run(), web.serve(sockets=[listener])
-        )
+        sweeper = Sweeper(ledger, terms, settings.traces_kept_s)
+        await serve_until_told(ledger.watch(), node.run(), relay.run(), sweeper.run(), web.serve(sockets=[listener]))
     await ledger.close()
 
 

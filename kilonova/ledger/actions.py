@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Column, Connection, Float, Index, Integer, Table, Text, bindparam, delete, select, update
 
 from kilonova.build.record import Requested
-from kilonova.ledger.schema import Packed, metadata
+from kilonova.ledger.schema import SERIAL, Packed, metadata
 from kilonova.model.ids import ServerId
 from kilonova.model.server import Action, ActionEvent, Server
 from kilonova.model.span import Span
@@ -15,7 +15,7 @@ from kilonova.model.span import Span
 actions = Table(
     "actions",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
     Column("server_id", Text, nullable=False),
     Column("request_id", Text, nullable=False),
     Column("action", Text, nullable=False),
@@ -78,15 +78,19 @@ class Actions:
         self._db.execute(_ORDERED, {"sid": server_id, "spans": msgspec.to_builtins(tuple(spans))})
 
     def carried(self, server_id: str, attempt: int, spans: Sequence[Span]) -> None:
-        """The hops of one attempt; those of an earlier attempt on another host stay before them."""
-        known = list(msgspec.to_builtins(tuple(spans)))
+        """The hops of one attempt, however often they are reported; those of earlier attempts on other hosts stay before them."""
+        known = [{**hop, "attempt": attempt} for hop in msgspec.to_builtins(tuple(spans))]
         if attempt > 1:
             row = self._db.execute(_OF.limit(1), {"sid": server_id}).one_or_none()
-            known = [*((row.carried or ()) if row is not None and row.attempt < attempt else ()), *known]
+            earlier = (row.carried or ()) if row is not None else ()
+            known = [*(hop for hop in earlier if hop.get("attempt", 1) < attempt), *known]
         self._db.execute(_CARRIED, {"sid": server_id, "spans": known, "number": attempt})
 
     def end(self, server_id: str, message: str | None, now: float) -> None:
-        self._db.execute(_END, {"sid": server_id, "why": message, "now": now})
+        why = (
+            None if message is None else message.replace("\0", "")
+        )  # from a node; PostgreSQL takes none, and it would say it for ever
+        self._db.execute(_END, {"sid": server_id, "why": why, "now": now})
 
     def of_server(self, server_id: str) -> Sequence[Action]:
         return [_action(row) for row in self._db.execute(_OF, {"sid": server_id})]

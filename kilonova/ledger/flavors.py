@@ -17,6 +17,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     insert,
+    literal,
     or_,
     select,
     update,
@@ -80,7 +81,7 @@ class Flavors:
             mark = self._connection.execute(_BY_ID, {"flavor_id": wanted.marker}).one_or_none()
             if mark is None:
                 raise BadRequest(f"marker [{wanted.marker}] not found")
-            value = mark._mapping[wanted.sort_key]
+            value = literal(mark._mapping[wanted.sort_key], column.type)  # a bare True or False cannot be compared
             beyond = column < value if wanted.descending else column > value
             after = flavors.c.id < mark.id if wanted.descending else flavors.c.id > mark.id
             query = query.where(or_(beyond, and_(column == value, after)))

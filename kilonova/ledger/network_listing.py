@@ -4,7 +4,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Boolean, Column, ColumnElement, Connection, Float, Integer, Row, Table, and_, false, not_, or_, select
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    Float,
+    Integer,
+    Row,
+    Table,
+    and_,
+    false,
+    literal,
+    not_,
+    or_,
+    select,
+)
 
 from kilonova.errors import BadRequest, NotFound
 from kilonova.ledger.network_tables import network_tags
@@ -98,7 +113,8 @@ def _same(column: Column[Any], value: Any) -> ColumnElement[bool]:
 def _beyond(column: Column[Any], value: Any, descending: bool) -> ColumnElement[bool]:
     if value is None:
         return false() if descending else column.is_not(None)
-    beyond: ColumnElement[bool] = column < value if descending else column > value
+    bound = literal(value, column.type)  # SQLAlchemy does not compare a column with a bare True or False
+    beyond: ColumnElement[bool] = column < bound if descending else column > bound
     return or_(beyond, column.is_(None)) if descending and column.nullable else beyond
 
 

@@ -1,11 +1,8 @@
 """The tables of networks, subnets, ports and security groups. Constraints here are the last word on what is unique."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
 
-from kilonova.ledger.schema import Packed, metadata
-
-_SERIAL = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite numbers rows by itself only in a column that is exactly INTEGER."""
+from kilonova.ledger.schema import SERIAL, Packed, metadata
 
 
 def _named(*, project_index: bool = True) -> list[Column[object]]:
@@ -63,7 +60,7 @@ subnet_pools = Table(
 freed_addresses = Table(
     "freed_addresses",
     metadata,
-    Column("id", _SERIAL, primary_key=True, autoincrement=True),
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
     Column("subnet_id", ForeignKey("subnets.id", ondelete="CASCADE"), nullable=False),
     Column("ip_address", String(64), nullable=False),
     UniqueConstraint("subnet_id", "ip_address"),

@@ -11,7 +11,7 @@ from sqlalchemy import Column, Connection, Float, Index, Integer, LargeBinary, T
 
 from kilonova.build.record import Placed
 from kilonova.ledger.networks import Networks
-from kilonova.ledger.schema import Packed, metadata
+from kilonova.ledger.schema import SERIAL, Packed, metadata
 from kilonova.lifecycle.remove import Removal
 from kilonova.model.ids import HostName, NodeName, ServerId
 from kilonova.model.server import Server
@@ -36,7 +36,7 @@ orders = Table(
 news = Table(
     "news",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
     Column("event", Text, nullable=False),
     Column("server_id", Text, nullable=False),
     Column("payload", Packed, nullable=False),
@@ -96,12 +96,12 @@ class Orders:
     def unsent_news(self, most: int) -> Sequence[Any]:
         return self._db.execute(_OLD_NEWS, {"most": most}).all()
 
-    def sent(self, order_ids: Sequence[str], last_news: int | None, now: float) -> None:
-        """The broker has them."""
+    def sent(self, order_ids: Sequence[str], news_ids: Sequence[int], now: float) -> None:
+        """The broker has them. News goes id by id: on PostgreSQL a lower one may be committed after a higher."""
         if order_ids:
             self._db.execute(_SENT, [{"order_id": order_id, "at": now} for order_id in order_ids])
-        if last_news is not None:
-            self._db.execute(delete(news).where(news.c.id <= last_news))
+        if news_ids:
+            self._db.execute(delete(news).where(news.c.id.in_(news_ids)))
 
     def send_again(self, published_before: float) -> int:
         """Orders that were published long ago and are still without an answer go out once more; the number of them."""

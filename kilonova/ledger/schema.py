@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import LargeBinary, MetaData, types
+from sqlalchemy import BigInteger, Integer, LargeBinary, MetaData, types
 
 metadata = MetaData(
     naming_convention={
@@ -13,6 +13,9 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+SERIAL = BigInteger().with_variant(Integer, "sqlite")
+"""For rows that come and go: 2³¹ of them are used up some day. SQLite numbers only a column that is exactly INTEGER."""
 
 
 class Packed(types.TypeDecorator[Any]):

@@ -12,7 +12,7 @@ from kilonova.build.report import BuildProgress, Confirmed, Report, ReportBatch,
 from kilonova.build.start import announce_running, note_progress
 from kilonova.bus.port import Answerers, Bus, Delivery
 from kilonova.bus.subjects import CONTROL, sender
-from kilonova.errors import Forbidden
+from kilonova.errors import Forbidden, Unavailable
 from kilonova.ledger.ledger import Ledger
 from kilonova.ledger.transaction import Transaction
 from kilonova.lifecycle.inventory import Hello, Welcome, compare
@@ -51,7 +51,10 @@ class ControlNode:
         await self._ensure_known_queues()
         await self.bus.answer("report.*", CONTROL, self.answerers())
         while True:
-            await self.ledger.write(lambda tx: tx.hosts.heard_of(self.name, "control", time.time()))
+            try:
+                await self.ledger.write(lambda tx: tx.hosts.heard_of(self.name, "control", time.time()))
+            except Unavailable as error:  # a database that is started anew must not take every request's process along
+                log.warning("heartbeat: %s", error, extra={"action": "heartbeat_again"})
             await asyncio.sleep(HEARTBEAT_S)
 
     async def take_reports(self, batch: ReportBatch, delivery: Delivery) -> Confirmed:

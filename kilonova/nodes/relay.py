@@ -72,11 +72,11 @@ class Relay:
         began = time.time()
         taken = await self._publish(orders) if orders else set()
         sent = [row for row in orders if _message_id(row) in taken]
-        last_news = await self._announce(news)
+        told = await self._announce(news)
         spans = self._spans_of(sent, began)
 
         def note(tx: Transaction) -> None:
-            tx.orders.sent([row.id for row in sent], last_news, time.time())
+            tx.orders.sent([row.id for row in sent], told, time.time())
             for server_id, known in spans.items():
                 tx.actions.ordered(server_id, known)
 
@@ -92,12 +92,12 @@ class Relay:
         await self._faults.at("control.relay.after")
         return taken
 
-    async def _announce(self, news: Sequence[Any]) -> int | None:
-        """The id of the last piece of news that is out."""
+    async def _announce(self, news: Sequence[Any]) -> Sequence[int]:
+        """The ids of the news that is out."""
         if not news:
-            return None
+            return ()
         taken = await self._bus.announce_many([(row.event, _news(row), f"news-{row.id}-{row.server_id}") for row in news])
-        return news[-1].id if len(taken) == len(news) else None
+        return [row.id for row in news] if len(taken) == len(news) else ()
 
     def _spans_of(self, sent: Sequence[Any], began: float) -> dict[ServerId, tuple[Span, ...]]:
         timed, self._timed = self._timed, {}

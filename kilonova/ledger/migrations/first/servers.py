@@ -1,13 +1,26 @@
 """The tables of servers as they were at first. Written by draft.py; nothing here changes any more."""
 
-from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from kilonova.ledger.migrations.first.metadata import metadata
 
 Table(
     "actions",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("server_id", Text, nullable=False),
     Column("request_id", Text, nullable=False),
     Column("action", Text, nullable=False),
@@ -61,7 +74,7 @@ Table(
 Table(
     "news",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("event", Text, nullable=False),
     Column("server_id", Text, nullable=False),
     Column("payload", LargeBinary, nullable=False),
