@@ -10,7 +10,6 @@ from kilonova.model.flavor import Flavor
 from kilonova.model.flavor_filter import FlavorFilter
 from kilonova.model.ids import FlavorId
 from tests.ledger.both import connection as connection
-from tests.ledger.both import postgres as postgres
 
 MEMBER = Caller(user_id="u", user_name="u", project_id="p1", roles=frozenset({"member", "reader"}))
 ADMIN = Caller(user_id="a", user_name="a", project_id="p0", roles=frozenset({"admin", "member", "reader"}))

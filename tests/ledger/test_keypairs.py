@@ -7,7 +7,6 @@ from kilonova.errors import BadRequest, Conflict, NotFound
 from kilonova.ledger.keypairs import Keypairs
 from kilonova.model.keypair import Keypair
 from tests.ledger.both import connection as connection
-from tests.ledger.both import postgres as postgres
 
 
 def pair(name: str, user: str = "alice") -> Keypair:

