@@ -116,6 +116,7 @@ def remember(settings: Settings) -> None:
     """What a cloud that starts was told, so that verbs about it (`trace`, `ssh`, `clean`) need not be told again."""
     file = settings.data / RUNNING
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file.touch(mode=0o600)  # a database's URL holds its password
     file.write_bytes(msgspec.json.encode(settings, enc_hook=str))
 
 
