@@ -29,7 +29,8 @@ class Cloud:
     def __init__(self, folder: Path, *options: str, hosts: int = 2, **settings: object) -> None:
         self.data = folder / "data"
         self.listen = f"127.0.0.1:{free_port()}"
-        self.options: tuple[str, ...] = ("--hypervisor", "simulated", "--simulated-hosts", str(hosts), *options)
+        simulated = () if "--hypervisor" in options else ("--hypervisor", "simulated", "--simulated-hosts", str(hosts))
+        self.options: tuple[str, ...] = (*simulated, *options)
         self.environment = {f"KILONOVA_{name.upper()}": str(value) for name, value in settings.items()}
         self.output = folder / "up.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -151,6 +152,7 @@ class Cloud:
             found[memory.name] = remembered(memory)
         for memory in self.data.glob("nodes/*/network"):
             found["network"] = remembered(memory) if memory.is_file() else []
+        found["folders"] = [str(folder) for folder in self.data.glob("nodes/*/servers/*")]
         for journal in self.data.glob("nodes/*/journal.sqlite"):
             found["journal"] = journal_rows(journal)
         return {name: what for name, what in found.items() if what}
