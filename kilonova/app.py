@@ -85,9 +85,9 @@ async def compute(settings: Settings) -> None:
     from kilonova.build import STEP_OF
     from kilonova.bus.subjects import ask_subject
     from kilonova.lifecycle.console import ConsoleText, ConsoleWanted, read_console
-    from kilonova.nodes.audit import compute_answers
     from kilonova.nodes.compute import ComputeNode
     from kilonova.nodes.greeting import keep_saying_hello
+    from kilonova.nodes.inventory_answers import compute_answers
     from kilonova.nodes.role import serve_until_told
     from kilonova.saga import Journal
     from kilonova.saga.faults import Faults, parse_faults
@@ -124,8 +124,8 @@ async def compute(settings: Settings) -> None:
 async def network(settings: Settings) -> None:
     """Bridges, DHCP, metadata and the way out, until told to stop."""
     from kilonova.bus.subjects import ask_subject
-    from kilonova.nodes.audit import network_answers
     from kilonova.nodes.greeting import keep_saying_hello
+    from kilonova.nodes.inventory_answers import network_answers
     from kilonova.nodes.network import NetworkNode
     from kilonova.nodes.role import serve_until_told
     from kilonova.saga.faults import Faults, parse_faults

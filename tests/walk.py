@@ -45,7 +45,14 @@ ORDER = {
 """The files of the path in the order of the nine steps, and where each runs."""
 
 ROOMS = ("build/", "saga/", "lifecycle/", "nodes/", "scheduler/", "api/compute/servers.py", "api/compute/server_wish.py")
-BY_THE_CLOCK = ("nodes/greeting.py", "nodes/sweeper.py", "nodes/audit.py", "lifecycle/inventory.py", "lifecycle/audit.py")
+BY_THE_CLOCK = (
+    "nodes/greeting.py",
+    "nodes/sweeper.py",
+    "nodes/audit.py",
+    "nodes/inventory_answers.py",
+    "lifecycle/inventory.py",
+    "lifecycle/audit.py",
+)
 BUS = {"put_many", "put_and_wait", "ask", "announce_many", "send_answer"}
 DRIVERS = {"assemble", "add_config_drive", "wire"}
 DECIDES = {"create", "wish", "choose"}

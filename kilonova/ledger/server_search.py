@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import regex
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, literal, or_, select
 
 from kilonova.errors import BadRequest
@@ -119,6 +118,8 @@ def _matches(db: Connection, row: Row[Any], wanted: ServerFilter) -> bool:
 
 def _search(pattern: str, text: str) -> bool:
     """Nova's text filters are regular expressions; one that is none is looked for as it stands. A hostile one is cut short."""
+    import regex  # takes as long to load as all of the compute API, and most clouds never need it
+
     try:
         return regex.search(pattern, text, timeout=PATTERN_LIMIT_S) is not None
     except regex.error:

@@ -1,22 +1,15 @@
-"""The audit's two ends: control asks every node for its inventory and compares; a node answers with what it has."""
+"""The audit on control: asks every node for its inventory, and compares. A node's end stands in inventory_answers.py."""
 
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
 
-import msgspec
-
-from kilonova.bus.port import Answerers, Bus, Delivery
+from kilonova.bus.port import Bus
 from kilonova.bus.subjects import ask_subject
 from kilonova.errors import KilonovaError
 from kilonova.ledger.audit import look
 from kilonova.ledger.ledger import Ledger
-from kilonova.lifecycle.audit import AuditReport, InventoryWanted, LedgerView, NodeInventory, OpenSaga, audit
-from kilonova.model.ids import ServerId
-from kilonova.nodes.compute import ComputeNode
-from kilonova.nodes.greeting import inventories
-from kilonova.nodes.network import NetworkNode
+from kilonova.lifecycle.audit import AuditReport, InventoryWanted, LedgerView, NodeInventory, audit
 
 log = logging.getLogger(__name__)
 
@@ -49,27 +42,3 @@ class Auditor:
         except KilonovaError as error:
             log.warning("no inventory of %s: %s", node, error, extra={"action": "silent_node"})
             return None
-
-
-def compute_answers(node: ComputeNode) -> Answerers:
-    """What a compute node is asked."""
-
-    async def tell(wanted: InventoryWanted, _: Delivery) -> NodeInventory:
-        sagas = tuple(_open_saga(entry.key, entry.record) for entry in node.journal.entries())
-        return NodeInventory(node=node.name, role="compute", hosts=await inventories(node.hosts), sagas=sagas)
-
-    return {InventoryWanted: tell}
-
-
-def network_answers(node: NetworkNode) -> Answerers:
-    """What a network node is asked."""
-
-    async def tell(wanted: InventoryWanted, _: Delivery) -> NodeInventory:
-        return NodeInventory(node=node.name, role="network", wired=tuple(sorted(await node.network.inventory())))
-
-    return {InventoryWanted: tell}
-
-
-def _open_saga(key: str, record: bytes) -> OpenSaga:
-    known: dict[str, Any] = msgspec.msgpack.decode(record)
-    return OpenSaga(key=key, server_id=ServerId(known["server_id"]), deadline=known.get("deadline"))

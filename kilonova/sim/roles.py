@@ -27,12 +27,13 @@ from kilonova.drivers.simulation import Faults as DriverFaultsPort
 from kilonova.ledger.ledger import SqliteLedger
 from kilonova.model.guest import HostFacts
 from kilonova.model.ids import HostName, NodeName
-from kilonova.nodes.audit import Auditor, compute_answers, network_answers
+from kilonova.nodes.audit import Auditor
 from kilonova.nodes.compute import ComputeNode
 from kilonova.nodes.control import ControlNode
 from kilonova.nodes.desk import Desk
 from kilonova.nodes.greeting import keep_saying_hello
 from kilonova.nodes.hands import HostHands
+from kilonova.nodes.inventory_answers import compute_answers, network_answers
 from kilonova.nodes.network import NetworkNode
 from kilonova.nodes.relay import Relay
 from kilonova.nodes.sweeper import Sweeper
