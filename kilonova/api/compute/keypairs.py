@@ -9,7 +9,6 @@ from kilonova.api.compute.asking import body, last, page, query, shown, text
 from kilonova.api.compute.changes import v2_02
 from kilonova.api.compute.changes.change import Asked, Document, Shown
 from kilonova.api.compute.changes.v2_92 import MADE_UNTIL
-from kilonova.api.compute.public_keys import make_ssh_pair, make_x509_pair, ssh_fingerprint, x509_fingerprint
 from kilonova.api.compute.query_names import KEYPAIR_PARAMETERS
 from kilonova.api.compute.saying import long_stamp, next_page
 from kilonova.api.compute.schemas import KeypairFields, KeypairToMake, NewKeypair
@@ -76,6 +75,9 @@ async def delete(call: Call) -> Answer:
 
 async def _key(call: Call, fields: KeypairFields) -> tuple[str, str | None, str]:
     """(public key, private key if it was made here, fingerprint)"""
+    # Loaded when the first key comes: certificates alone are a tenth of what control loads before it can answer anybody.
+    from kilonova.api.compute.public_keys import make_ssh_pair, make_x509_pair, ssh_fingerprint, x509_fingerprint
+
     fingerprint = ssh_fingerprint if fields.type == "ssh" else x509_fingerprint
     given: str | None = fields.public_key
     if given is not None:
