@@ -17,7 +17,7 @@ from kilonova.errors import TimedOut
 from kilonova.ledger.transaction import Transaction
 from kilonova.lifecycle.audit import Finding
 from kilonova.model.ids import HostName
-from kilonova.model.server import Server
+from kilonova.model.server import Server, ServerFilter
 from kilonova.sim.clock import PatientLedger
 from kilonova.sim.faults import DriverFaults, MessageFaults, Moment, StepFaults
 from kilonova.sim.folder import Furnished, furnish, ledger_url
@@ -135,6 +135,18 @@ class SimulatedCloud:
         except TimedOut:
             return findings or [Finding(kind="restless", about="", text="orders or sagas do not end")]
         return []
+
+    async def as_new(self) -> bool:
+        """Faults and counts are forgotten. False when something is there that a new cloud has not."""
+        for faults in (self.steps, self.messages, self.drivers):
+            faults.forget()
+        self.deaths = 0
+        await asyncio.gather(*self._burials)
+        alive = all(role.alive for role in self.roles().values())
+        return alive and not await self._is_moving() and await self._is_empty() and not await self.audit()
+
+    async def _is_empty(self) -> bool:
+        return not await self.ledger.read(lambda tx: tx.servers.find(ServerFilter()))
 
     async def _is_moving(self) -> bool:
         orders = await self.ledger.read(lambda tx: len(tx.orders.open_servers()))

@@ -39,6 +39,13 @@ class StepFaults:
         self.seen: list[tuple[When, str]] = []
         """Every hop, in order."""
 
+    def forget(self) -> None:
+        """As if nothing had been asked for, and nothing had happened."""
+        self._orders.clear()
+        self._records.clear()
+        self.fired.clear()
+        self.seen.clear()
+
     def at(self, when: When, step: str, do: Do, times: int = 1) -> None:
         self._orders += [(when, step, do)] * times
 
@@ -80,6 +87,11 @@ class DriverFaults:
         self._orders: Counter[str] = Counter()
         self.fired: Counter[str] = Counter()
 
+    def forget(self) -> None:
+        """As if nothing had been asked for, and nothing had happened."""
+        self._orders.clear()
+        self.fired.clear()
+
     def fail(self, point: str, times: int = 1) -> None:
         """`point`: ``disks.assemble``, ``hypervisor.start``, ``network.wire``, …"""
         self._orders[point] += times
@@ -98,6 +110,13 @@ class MessageFaults(Faults):
         super().__init__()
         self._strikes: list[tuple[str, bool, Callable[[], Awaitable[None]]]] = []
         self.struck: Counter[str] = Counter()
+
+    def forget(self) -> None:
+        """As if nothing had been asked for, and nothing had happened."""
+        self._orders.clear()
+        self._strikes.clear()
+        for counter in (self.fired, self.seen, self.struck):
+            counter.clear()
 
     def strike(self, kind: str, do: Callable[[], Awaitable[None]], *, on_arrival: bool = False) -> None:
         """`do` once, before the next message of this class's name goes out, or `on_arrival` before it is handled."""
