@@ -70,7 +70,7 @@ def compare(hello: Hello, world: OrderWorld, busy: set[str]) -> Welcome:
                 # Attempt 0 is nobody's: what is left here must not end what goes on elsewhere.
                 attempt = world.books.servers.attempt(server_id) if server.host == host.facts.host else 0
                 leftovers.append(Leftover(server_id=server_id, host=host.facts.host, attempt=attempt))
-    gone = [server_id for server_id in hello.wired if server_id not in busy and _is_gone(server_id, world)]
+    gone = [server_id for server_id in hello.wired if server_id not in busy and _needs_no_network(server_id, world)]
     return Welcome(leftovers=tuple(leftovers), unwire=tuple(gone), unknown=tuple(unknown))
 
 
@@ -91,6 +91,7 @@ def _settled(server: Server, at: float) -> bool:
     return max(server.updated_at or 0.0, server.launched_at or 0.0) < at - SETTLED_S
 
 
-def _is_gone(server_id: ServerId, world: OrderWorld) -> bool:
+def _needs_no_network(server_id: ServerId, world: OrderWorld) -> bool:
+    """It is gone, or its build failed and has given everything back: what was wired for it came too late."""
     server = world.books.servers.whatever(server_id)
-    return server is not None and server.deleted_at is not None
+    return server is not None and (server.deleted_at is not None or not world.books.hosts.has_claim(server_id))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from kilonova.bus.port import Bus
 from kilonova.bus.subjects import report_subject
 from kilonova.errors import KilonovaError
-from kilonova.lifecycle.inventory import Hello, HostInventory, Welcome
+from kilonova.lifecycle.inventory import SETTLED_S, Hello, HostInventory, Welcome
 from kilonova.model.ids import HostName
 from kilonova.nodes.compute import ComputeNode
 from kilonova.nodes.hands import HostHands
@@ -56,7 +56,7 @@ async def network_says_hello(node: NetworkNode, bus: Bus, *, first: bool) -> Non
 
 async def keep_saying_hello(node: ComputeNode | NetworkNode, bus: Bus, hurry: asyncio.Event) -> None:
     """For ever; at once when `hurry` is set; control that is away is asked again soon."""
-    first = True
+    first, pause = True, EVERY_S
     while True:
         try:
             if isinstance(node, ComputeNode):
@@ -70,8 +70,9 @@ async def keep_saying_hello(node: ComputeNode | NetworkNode, bus: Bus, hurry: as
             await asyncio.sleep(1.0)
             continue
         try:
-            async with asyncio.timeout(EVERY_S):
+            async with asyncio.timeout(pause):
                 await hurry.wait()
             hurry.clear()
+            pause = SETTLED_S + 1  # control may have left alone what had only just changed
         except TimeoutError:
-            pass
+            pause = EVERY_S
