@@ -154,7 +154,8 @@ class LocalBus:
         subject = subjects.queue_subject(subjects.queue(kind, name))
 
         def take(letter: _Letter) -> None:
-            self._tasks.start(self._handle(letter, handlers))
+            if self.connected:  # else its process is dead, and `close` gives the letter back
+                self._tasks.start(self._handle(letter, handlers))
 
         self._mine.append(subject)
         self._broker.readers[subject] = take
@@ -176,7 +177,8 @@ class LocalBus:
 
     async def answer(self, subject: str, queue_group: str, answerers: Answerers) -> None:
         def take(letter: _Letter) -> None:
-            self._tasks.start(self._reply(letter, answerers))
+            if self.connected:
+                self._tasks.start(self._reply(letter, answerers))
 
         self._subscribe(subject, queue_group, take)
 

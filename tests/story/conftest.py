@@ -23,8 +23,10 @@ KEPT = {(1, 1), (2, 1), (3, 1), (3, 3), (2, 2)}
 """(hosts, nodes) of clouds that are used again."""
 
 
-def pytest_asyncio_loop_factories() -> dict[str, type[SkippingLoop]]:
-    return {"skipping": SkippingLoop}
+@pytest.fixture(scope="session")
+def _asyncio_loop_factory() -> type[SkippingLoop]:
+    """Instead of the plugin's hook: with that, every test would have a loop of its own, and no cloud could outlive one."""
+    return SkippingLoop
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -118,6 +118,7 @@ async def test_a_delete_while_the_node_is_dead(cloud_of: CloudOf, step: str) -> 
     cloud = await cloud_of(hosts=1)
 
     async def delete_and_die(moment: Moment) -> None:
+        cloud.computes["compute-1"].cut()
         await cloud.delete(moment.record.server_id)
         await cloud.node_dies(moment)
 
