@@ -30,6 +30,7 @@ def test_the_list_can_be_read() -> None:
     assert all(reason for _, reason in skips.allowed())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("ci", "parallel", "code"), [("true", False, 1), ("true", True, 1), ("", False, 0)])
 def test_a_run_with_an_unknown_skip_fails_in_ci_only(tmp_path: Path, ci: str, parallel: bool, code: int) -> None:
     tests = tmp_path / "test_some.py"

@@ -190,6 +190,7 @@ async def test_an_address_comes_back_as_late_as_possible(books: Books) -> None:
         await books.server_port(network, "u")
 
 
+@pytest.mark.long
 async def test_addresses_asked_for_by_name_are_stepped_over(books: Books) -> None:
     network = await books.network("10.0.0.0/22")
 
@@ -261,6 +262,7 @@ async def test_the_last_addresses_go_to_exactly_as_many(books: Books) -> None:
     assert all(isinstance(one, NoMoreAddresses) for one in tries if not isinstance(one, Port))
 
 
+@pytest.mark.long
 async def test_what_a_port_costs_among_five_thousand(books: Books, record_property: Callable[[str, object], None]) -> None:
     network = await books.network("10.0.0.0/16")
     await books.do(lambda book: book.quotas.change(P, {"port": 20000}))
