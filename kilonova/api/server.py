@@ -83,13 +83,15 @@ def _call(world: ApiWorld, req: Any, path: dict[str, str]) -> Call:
             if size > MAX_BODY:
                 raise TooLarge(f"The request body is larger than {MAX_BODY} bytes.")
             parts.append(part)
+        if req.cut_off:
+            raise _cut_off()
         return b"".join(parts)
 
     async def stream_body() -> AsyncIterator[bytes]:
         async for part in req.stream:
             yield part
         if req.cut_off:
-            raise BadRequest("The connection was closed before the body was complete.")
+            raise _cut_off()
 
     return Call(
         world=world,
@@ -104,6 +106,11 @@ def _call(world: ApiWorld, req: Any, path: dict[str, str]) -> Call:
         content_length=req.content_length,
         started=now(),
     )
+
+
+def _cut_off() -> BadRequest:
+    """What came may look whole and be half of what was meant, so nothing is done."""
+    return BadRequest("The connection was closed before the body was complete.")
 
 
 def _give(answer: Answer, req: Any, resp: Any) -> None:

@@ -63,7 +63,7 @@ class Wire:
                     connection.shutdown(socket.SHUT_WR)
                 while part := connection.recv(65536):
                     answer += part
-            except ConnectionError:
+            except OSError:
                 pass  # it may hang up on nonsense
             return answer
 
