@@ -158,11 +158,15 @@ class Cloud:
         return {name: what for name, what in found.items() if what}
 
     def assert_nothing_held(self, within_s: float = 30.0) -> None:
-        """As soon as every last word is said."""
+        """As soon as every last word is said; and the cloud's own audit says the same."""
         with suppress(TimeoutError):
             wait_for(lambda: not self.holds(), within_s, "nothing held", every_s=0.1)
         held = self.holds()
         assert not held, held
+        with suppress(TimeoutError):
+            wait_for(lambda: not self.api.audit()["findings"], 10, "a clean audit", every_s=0.2)
+        report = self.api.audit()
+        assert not report["findings"], report
 
 
 class Api:
@@ -224,6 +228,11 @@ class Api:
             "server"
         ]
         return found
+
+    def audit(self) -> dict[str, Any]:
+        """What `kilonova audit --json` prints."""
+        report: dict[str, Any] = self.send("GET", "/internal/audit")
+        return report
 
     def settled(self, server_id: str, within_s: float) -> dict[str, Any]:
         """The server once it is ACTIVE or ERROR."""
