@@ -65,11 +65,15 @@ def osc(cloud: Cloud) -> Iterator[Session]:
 
 @pytest.fixture(scope="session")
 def connect(cloud: Cloud) -> Iterator[Callable[..., Any]]:
-    """Connections of openstacksdk from the cloud's own clouds.yaml; words given replace those of it."""
+    """Connections of openstacksdk: the admin's, from the cloud's own clouds.yaml, or another's by (name, password, project)."""
     made = []
 
-    def connection(**more: Any) -> Any:
+    def connection(who: tuple[str, str, str] | None = None, **more: Any) -> Any:
         config = openstack.config.OpenStackConfig(config_files=[str(cloud.data / "clouds.yaml")], load_envvars=False)
+        if who is not None:
+            config.cloud_config["clouds"]["kilonova"]["auth"] |= dict(
+                zip(("username", "password", "project_name"), who, strict=True)
+            )
         made.append(openstack.connection.Connection(config=config.get_one("kilonova", **more)))
         return made[-1]
 

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any, NoReturn, cast
 
 COMMAND_WITHIN_S = 60
@@ -40,6 +41,7 @@ class Session:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.clients.session"],
             env=dict(environment),
+            cwd=Path(__file__).parents[2],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -114,24 +116,23 @@ def serve() -> None:
     with redirect_stdout(io.StringIO()):
         OpenStackShell().run(["help", "server", "list"])  # loads what most commands need
     for line in questions:
-        argv = json.loads(line)
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             child = os.fork()
             if child == 0:
                 sys.stdin = Terminal()
                 os.dup2(out.fileno(), 1)
                 os.dup2(err.fileno(), 2)
-                end_with(lambda argv=argv: int(OpenStackShell().run(argv) or 0))
+                end_with(OpenStackShell().run, json.loads(line))
             code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             answers.write(json.dumps({"code": code, "out": _read(out), "err": _read(err)}) + "\n")
             answers.flush()
 
 
-def end_with(work: Callable[[], int]) -> NoReturn:
-    """The process ends with the exit code of `work`, and without the goodbyes of the process it was forked from."""
+def end_with(run: Callable[[list[str]], int | None], argv: list[str]) -> NoReturn:
+    """The process ends with the exit code of `run`, and without the goodbyes of the process it was forked from."""
     code = 70
     try:
-        code = work()
+        code = int(run(argv) or 0)
     except SystemExit as ended:  # argparse's way
         code = ended.code if isinstance(ended.code, int) else 1
     finally:

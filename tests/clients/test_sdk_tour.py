@@ -1,0 +1,121 @@
+"""openstacksdk over all services of a running cloud: make, find, list, change, delete, and its layer of wishes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import openstack.exceptions
+import pytest
+
+pytestmark = [
+    pytest.mark.cloud,
+    pytest.mark.wire,
+    pytest.mark.usefixtures("nothing_left"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning"),  # the SDK of itself
+    pytest.mark.filterwarnings("ignore::openstack.warnings.OpenStackDeprecationWarning"),
+]
+Connect = Callable[..., Any]
+TWICE = pytest.mark.parametrize("turn", ["first", "second"])
+
+
+@TWICE
+def test_identity(connect: Connect, turn: str) -> None:
+    identity = connect().identity
+    project = identity.create_project(name="blue", description="d", domain_id="default")
+    user = identity.create_user(name="bob", password="let-me-in", default_project_id=project.id)
+    role = identity.create_role(name="cook")
+    group = identity.create_group(name="kitchen")
+    identity.add_user_to_group(user, group)
+    identity.assign_project_role_to_group(project, group, role)
+    given = list(identity.role_assignments(scope_project_id=project.id, effective=True))
+    assert [(one.role["id"], one.user["id"]) for one in given] == [(role.id, user.id)]
+    assert identity.find_user("bob").id == user.id and identity.find_project("blue").description == "d"
+    assert [one.name for one in identity.projects(name="blue")] == ["blue"]
+    assert identity.update_user(user, email="bob@example.org").email == "bob@example.org"
+    bob = connect(("bob", "let-me-in", "blue"))
+    assert bob.current_project_id == project.id and bob.current_user_id == user.id
+    identity.delete_group(group)
+    with pytest.raises(openstack.exceptions.SDKException, match="HTTP 401"):
+        connect(("bob", "let-me-in", "blue")).authorize()
+    for gone, thing in ((identity.delete_role, role), (identity.delete_user, user), (identity.delete_project, project)):
+        gone(thing, ignore_missing=False)
+    assert identity.find_project("blue", ignore_missing=True) is None
+
+
+@TWICE
+def test_images(connect: Connect, turn: str) -> None:
+    image = connect().image
+    data = b"kilonova" * 4096
+    made = image.create_image(name="pic", data=data, disk_format="raw", container_format="bare", tags=["t"], colour="red")
+    found = image.find_image("pic", ignore_missing=False)
+    assert (found.id, found.status, found.size, found.tags) == (made.id, "active", len(data), ["t"])
+    assert image.download_image(found).content == data
+    assert [one.name for one in image.images(name="pic", visibility="shared")] == ["pic"]
+    assert image.update_image(found, name="picture", min_ram=64).min_ram == 64
+    image.add_tag(found, "u")
+    assert sorted(image.get_image(found.id).tags) == ["t", "u"]
+    image.deactivate_image(found)
+    assert image.get_image(found.id).status == "deactivated"
+    image.reactivate_image(found)
+    image.delete_image(found, ignore_missing=False)
+    assert image.find_image("picture", ignore_missing=True) is None
+
+
+@TWICE
+def test_networks(connect: Connect, turn: str) -> None:
+    network = connect().network
+    net = network.create_network(name="blue")
+    subnet = network.create_subnet(network_id=net.id, name="blues", ip_version=4, cidr="10.66.0.0/24")
+    port = network.create_port(network_id=net.id, name="p")
+    group = network.create_security_group(name="g")
+    network.create_security_group_rule(security_group_id=group.id, direction="ingress", protocol="icmp")
+    assert network.update_port(port, security_groups=[group.id]).security_group_ids == [group.id]
+    assert [one.id for one in network.ports(network_id=net.id, name="p")] == [port.id]
+    assert network.find_subnet("blues").id == subnet.id
+    network.delete_port(port, ignore_missing=False)
+    network.delete_security_group(group, ignore_missing=False)
+    network.delete_subnet(subnet, ignore_missing=False)
+    network.delete_network(net, ignore_missing=False)
+
+
+@TWICE
+def test_compute(connect: Connect, image: str, turn: str) -> None:
+    compute = connect(compute_default_microversion="2.96").compute
+    flavor = compute.create_flavor(name="f", ram=64, vcpus=1, disk=1)
+    compute.create_flavor_extra_specs(flavor, {"hw:x": "y"})
+    assert compute.find_flavor("f", get_extra_specs=True).extra_specs == {"hw:x": "y"}
+    server = compute.create_server(name="s", flavor_id=flavor.id, image_id=image, networks="none", tags=["t"])
+    server = compute.wait_for_server(server, interval=0.1, wait=30)
+    assert (server.status, server.tags, server.power_state) == ("ACTIVE", ["t"], 1)
+    assert [one.name for one in compute.servers(name="^s$", status="ACTIVE")] == ["s"]
+    assert compute.update_server(server, name="z").name == "z"
+    compute.set_server_metadata(server, colour="red")
+    assert compute.get_server(server.id).metadata == {"colour": "red"}
+    assert [one.action for one in compute.server_actions(server)] == ["create"]
+    assert "simulated" in compute.get_server_console_output(server)["output"]
+    assert compute.get_limits().absolute.instances_used == 1
+    compute.delete_server(server)
+    compute.wait_for_delete(server, interval=0.1, wait=30)
+    compute.delete_flavor(flavor, ignore_missing=False)
+
+
+@TWICE
+def test_the_layer_of_wishes(connect: Connect, turn: str) -> None:
+    """`conn.create_server` and its kin, which look everything up by name."""
+    conn = connect()
+    conn.create_keypair("k")
+    conn.create_network("blue")
+    conn.create_subnet("blue", cidr="10.66.0.0/24", subnet_name="blues")
+    asked = {"image": "small", "flavor": "m1.nano", "network": "blue", "key_name": "k", "userdata": "#!/bin/sh\n"}
+    server = conn.create_server("wish", wait=True, auto_ip=False, timeout=60, meta={"a": "b"}, config_drive=True, **asked)
+    assert (server.status, server.private_v4, server.key_name) == ("ACTIVE", "10.66.0.2", "k")
+    assert server.addresses["blue"][0]["OS-EXT-IPS:type"] == "fixed"
+    (listed,) = conn.list_servers(detailed=True, all_projects=True)
+    assert (listed.id, listed.security_groups[0]["name"]) == (server.id, "default")
+    assert conn.get_server("wish").id == server.id and conn.search_servers("wi*")[0].id == server.id
+    assert "simulated" in conn.get_server_console("wish")
+    assert conn.update_server("wish", name="granted").name == "granted"
+    assert conn.delete_server("granted", wait=True, timeout=60) is True
+    assert conn.delete_subnet("blues") and conn.delete_network("blue") and conn.delete_keypair("k")
+    assert {service["type"] for service in conn.service_catalog} == {"identity", "compute", "image", "network"}
+    assert [one.name for one in conn.list_images(show_all=True)] == ["small"] and len(conn.list_hypervisors()) == 3
+    assert conn.get_compute_limits().total_instances_used == 0
