@@ -9,6 +9,8 @@ from kilonova.errors import BadRequest, NotAcceptable, NotFound
 
 NEW_HEADER = "openstack-api-version"
 OLD_HEADER = "x-openstack-nova-api-version"
+WITHOUT_VERSIONS = "/compute/v2/"
+"""Below this path nobody knows microversions, whatever a header says."""
 VARY = "OpenStack-API-Version, X-OpenStack-Nova-API-Version"
 _NUMBER = re.compile(r"([1-9]\d{0,8})\.([1-9]\d{0,8}|0)")
 
@@ -19,6 +21,9 @@ def negotiate(call: Call) -> None:
         raise NotFound()
     if call.query and any("\0" in value for values in call.query.values() for value in values):
         raise BadRequest("Invalid input: a query parameter holds a null character.")
+    if call.url_path.startswith(WITHOUT_VERSIONS):
+        call.version = OLDEST
+        return
     call.version = _agreed(call.headers.get(NEW_HEADER), call.headers.get(OLD_HEADER))
 
 

@@ -21,6 +21,7 @@ from kilonova.api.rights import Right, Rights
 
 RIGHTS: Rights = {
     versions.root: Right.ANYONE,
+    versions.v2_0: Right.ANYONE,
     versions.v2_1: Right.ANYONE,
     server_list.index: Right.READER,
     server_list.detail: Right.READER,

@@ -36,9 +36,7 @@ FLAVOR = "/v2.1/flavors/{flavor_id}"
 QUOTAS = "/v2.1/os-quota-sets/{project_id}"
 HYPERVISOR = "/v2.1/os-hypervisors/{hypervisor_id}"
 
-ROUTES: Routes = {
-    "": {"GET": versions.root},
-    "/v2.1": {"GET": versions.v2_1},
+_V2_1: Routes = {
     "/v2.1/servers": {"GET": server_list.index, "POST": servers.create},
     "/v2.1/servers/detail": {"GET": server_list.detail},
     SERVER: {"GET": servers.show, "PUT": servers.update, "DELETE": servers.delete},
@@ -89,3 +87,12 @@ ROUTES: Routes = {
     HYPERVISOR + "/search": {"GET": hypervisor_search},
     HYPERVISOR + "/servers": {"GET": hypervisor_servers},
 }
+
+ROUTES: Routes = {
+    "": {"GET": versions.root},
+    "/v2": {"GET": versions.v2_0},
+    "/v2.1": {"GET": versions.v2_1},
+    **_V2_1,
+    **{path.replace("/v2.1", "/v2", 1): methods for path, methods in _V2_1.items()},
+}
+"""``/v2`` is 2.1 by an older name."""

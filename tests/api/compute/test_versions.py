@@ -59,11 +59,23 @@ async def test_negotiation(compute: Compute, headers: dict[str, str], status: in
 async def test_documents_need_no_token(compute: Compute) -> None:
     for path in ("/compute", "/compute/"):
         listed = (await compute.cloud.get(path, None)).json()["versions"]
-        assert [(version["id"], version["version"], version["min_version"]) for version in listed] == [("v2.1", "2.96", "2.1")]
-    for path in ("/compute/v2.1", "/compute/v2.1/"):
+        assert [(version["id"], version["version"], version["min_version"]) for version in listed] == [
+            ("v2.0", "", ""),
+            ("v2.1", "2.96", "2.1"),
+        ]
+    for path, home in (("/compute/v2.1", "v2.1"), ("/compute/v2.1/", "v2.1"), ("/compute/v2", "v2"), ("/compute/v2/", "v2")):
         one = (await compute.cloud.get(path, None)).json()["version"]
-        assert one["links"][0]["href"] == "http://cloud.test/compute/v2.1/"
+        assert one["links"][0]["href"] == f"http://cloud.test/compute/{home}/"
     assert (await compute.cloud.get("/compute/v3", None)).status_code == 404
+
+
+async def test_2_0_is_2_1_by_an_older_name(compute: Compute) -> None:
+    """Where nobody knows microversions, a header that asks for one changes nothing."""
+    new = await compute.server()
+    for headers in ({}, {"OpenStack-API-Version": "compute 2.96"}, {"OpenStack-API-Version": "compute two"}):
+        old = (await compute.cloud.get(f"/compute/v2/servers/{new}", headers=headers)).json()
+        assert old == (await compute.cloud.get(f"/compute/v2.1/servers/{new}")).json()
+    assert (await compute.cloud.get("/compute/v2/servers", None)).status_code == 401
 
 
 async def test_every_version_can_list_and_show_everything(compute: Compute) -> None:
