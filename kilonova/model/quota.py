@@ -56,4 +56,6 @@ def refuse(quota: ComputeQuota, used: ComputeUsage, *, cores: int, ram: int, wan
     ]
     names = ", ".join(o[0] for o in over)
     numbers = [", ".join(str(o[i]) for o in over) for i in (1, 2, 3)]
-    return QuotaExceeded(f"Quota exceeded for {names}: Requested {numbers[0]}, but already used {numbers[1]} of {numbers[2]} {names}")
+    return QuotaExceeded(
+        f"Quota exceeded for {names}: Requested {numbers[0]}, but already used {numbers[1]} of {numbers[2]} {names}"
+    )
