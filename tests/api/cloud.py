@@ -17,9 +17,8 @@ from kilonova.api.service import Service
 from kilonova.api.tokens import FernetTokens, open_keys
 from kilonova.api.world import ApiWorld
 from kilonova.drivers.imagestore.files import FileStore
-from kilonova.ledger.engine import open_engine
 from kilonova.ledger.ledger import SqliteLedger
-from kilonova.ledger.schema import metadata
+from tests.fresh_ledger import fresh_ledger
 
 URL = "http://cloud.test"
 REGION = "RegionOne"
@@ -106,11 +105,7 @@ def present_services(names: Sequence[str] = SERVICES) -> list[Service]:
 @asynccontextmanager
 async def running_cloud(folder: Path, services: Sequence[Service] | None = None, **world: Any) -> AsyncIterator[CloudApi]:
     """`services` None: all there are. `world` sets fields of the ApiWorld (``servers=desk``); those not known here are None."""
-    url = f"sqlite:///{folder / 'ledger.db'}"
-    engine = open_engine(url)
-    metadata.create_all(engine)
-    engine.dispose()
-    ledger = SqliteLedger(url)
+    ledger = SqliteLedger(fresh_ledger(folder / "ledger.db"))
     clock = world.get("now", time.time)
     passwords = Argon2(memory_kib=64, rounds=1)
     hashed = await passwords.hash(PASSWORD)

@@ -12,10 +12,9 @@ from kilonova.api.network.service import SERVICE
 from kilonova.api.server import application
 from kilonova.api.world import ApiWorld
 from kilonova.errors import NotAuthenticated
-from kilonova.ledger.engine import open_engine
 from kilonova.ledger.ledger import SqliteLedger
-from kilonova.ledger.schema import metadata
 from kilonova.model.caller import Caller
+from tests.fresh_ledger import fresh_ledger
 
 MEMBER = frozenset({"member", "reader"})
 CALLERS = {
@@ -90,11 +89,7 @@ class Client:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[ApiWorld]:
-    url = f"sqlite:///{tmp_path}/ledger.db"
-    engine = open_engine(url)
-    metadata.create_all(engine)
-    engine.dispose()
-    ledger = SqliteLedger(url)
+    ledger = SqliteLedger(fresh_ledger(tmp_path / "ledger.db"))
     unused: dict[str, Any] = {part.name: None for part in fields(ApiWorld) if part.default is MISSING}
     parts = {"ledger": ledger, "tokens": NamedTokens(), "public_url": "http://cloud", "region": "here", "now": Clock()}
     yield ApiWorld(**(unused | parts))
