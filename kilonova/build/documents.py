@@ -1,12 +1,12 @@
 """What a guest may learn about itself, laid out as OpenStack's metadata service and config drive lay it out.
 
-Pure: it neither serves nor writes anything. The metadata service answers from `documents` (and `listing` for its folders), the
-config drive is written from `drive_documents`. Keys are paths without a leading slash; values are the bodies.
+Pure: it neither serves nor writes anything. The metadata service answers from `documents` and lists their folders itself, the
+config drive is written from `drive_documents`. Keys are paths without a leading slash; values are the bodies. A key that ends
+in a slash is a folder's listing where that says more than its entries' names.
 """
 
 import base64
 import binascii
-from collections.abc import Mapping
 from ipaddress import ip_network
 from typing import Any
 
@@ -33,25 +33,6 @@ def drive_documents(build: Placed, random_seed: bytes) -> dict[str, bytes]:
     if user_data is not None:
         found["ec2/latest/user-data"] = user_data
     return found
-
-
-def listing(found: Mapping[str, bytes], path: str) -> bytes | None:
-    """The body for a folder in `found`: its entries one a line, folders with a slash at the end; None when there is none.
-
-    EC2's ``public-keys`` names its entries ``0=NAME``; readers rely on that.
-    """
-    prefix = f"{path.strip('/')}/" if path.strip("/") else ""
-    entries: dict[str, None] = {}
-    for name in sorted(found):
-        if name.startswith(prefix):
-            head, slash, _ = name[len(prefix) :].partition("/")
-            entries[head + slash] = None
-    if not entries:
-        return None
-    if prefix.endswith("meta-data/public-keys/"):
-        key_names = [key["name"] for key in msgspec.json.decode(found["openstack/latest/meta_data.json"]).get("keys", [])]
-        return "\n".join(f"{index}={name}" for index, name in enumerate(key_names)).encode()
-    return "\n".join(entries).encode()
 
 
 def _openstack(build: Placed, random_seed: bytes | None) -> dict[str, bytes]:
@@ -146,6 +127,7 @@ def _ec2(build: Placed) -> dict[str, bytes]:
         else:
             each[f"meta-data/{name}"] = str(fact).encode()
     if build.public_key:
+        each["meta-data/public-keys/"] = f"0={build.key_name or 'key'}".encode()
         each["meta-data/public-keys/0/openssh-key"] = build.public_key.strip().encode() + b"\n"
     user_data = _user_data(build)
     if user_data is not None:

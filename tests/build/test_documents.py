@@ -5,8 +5,9 @@ import json
 
 from msgspec.structs import replace
 
-from kilonova.build.documents import documents, drive_documents, listing
+from kilonova.build.documents import documents, drive_documents
 from kilonova.build.record import Placed
+from kilonova.drivers.network.metadata import find
 from kilonova.model.ids import SubnetId
 from kilonova.model.port import Address
 from tests.drivers.builds import image_of, placed
@@ -91,16 +92,16 @@ def test_ec2_paths() -> None:
     assert found["2009-04-04/meta-data/placement/availability-zone"] == b"nova"
 
 
-def test_listings() -> None:
+def test_listings_as_the_metadata_service_gives_them() -> None:
     found = documents(server())
-    versions = listing(found, "openstack")
-    assert versions is not None
-    assert b"latest/" in versions.split() and b"2018-08-27/" in versions.split()
-    assert b"user_data" in (listing(found, "/openstack/latest/") or b"").split()
-    assert listing(found, "latest/meta-data/public-keys/") == b"0=mine"
-    assert b"public-keys/" in (listing(found, "latest/meta-data/") or b"").split()
-    assert listing(found, "openstack/1999-01-01") is None
-    assert b"latest/" in (listing(found, "") or b"").split()
+    told = {
+        path: find(found, path).body.decode().splitlines() for path in ("openstack", "openstack/latest/", "latest/meta-data/")
+    }
+    assert {"latest", "2018-08-27"} <= set(told["openstack"])  # cloud-init looks for the bare names
+    assert "user_data" in told["openstack/latest/"]
+    assert "public-keys/" in told["latest/meta-data/"]
+    assert find(found, "latest/meta-data/public-keys/").body == b"0=mine"  # EC2 clients read the index out of this
+    assert find(found, "2009-04-04/meta-data/public-keys/0/").body == b"openssh-key"
 
 
 def test_the_drive_has_a_seed_and_no_loose_ec2_paths() -> None:
