@@ -96,7 +96,8 @@ def _network_data(ports: tuple[Port, ...]) -> dict[str, Any]:
 def _network(port: Port, address: Address) -> dict[str, Any]:
     subnet = ip_network(address.cidr, strict=False)
     if address.dhcp:
-        return {"type": "ipv4_dhcp" if subnet.version == 4 else "ipv6_slaac", "network_id": port.network_id}
+        # Every IPv6 address is handed out by DHCPv6, in each address mode: a guest told to form its own would get none.
+        return {"type": "ipv4_dhcp" if subnet.version == 4 else "ipv6_dhcpv6-stateful", "network_id": port.network_id}
     routes = [_route(destination, hop) for destination, hop in address.host_routes]
     if address.gateway:
         routes.insert(0, _route("0.0.0.0/0" if subnet.version == 4 else "::/0", address.gateway))

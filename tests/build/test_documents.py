@@ -71,6 +71,10 @@ def test_network_data_by_dhcp_and_static() -> None:
     assert by_dhcp["networks"] == [{"id": "network0", "link": link["id"], "type": "ipv4_dhcp", "network_id": "n"}]
     assert by_dhcp["services"] == [{"type": "dns", "address": "10.0.0.2"}, {"type": "dns", "address": "10.0.0.3"}]
 
+    asked = (replace(port, addresses=(replace(six, dhcp=True),)),)
+    (six_by_dhcp,) = json.loads(documents(server(ports=asked))["openstack/latest/network_data.json"])["networks"]
+    assert six_by_dhcp["type"] == "ipv6_dhcpv6-stateful"  # what the network's DHCP does; with ipv6_slaac a guest asks nobody
+
     fixed = json.loads(documents(server(ports=(replace(port, addresses=(static, six)),)))["openstack/latest/network_data.json"])
     four, other = fixed["networks"]
     assert (four["type"], four["ip_address"], four["netmask"]) == ("ipv4", "10.0.0.5", "255.255.255.0")
