@@ -114,6 +114,7 @@ class Dnsmasq:
             "dhcp-authoritative",
             "dhcp-no-override",
             "dhcp-ignore=tag:!known",
+            "dhcp-ignore-names",  # a name one guest gives is not sent back: what a guest is called its metadata says
             "dhcp-lease-max=65536",
             f"user={_user(self._folder)}",
             f"pid-file={self._pid_file}",

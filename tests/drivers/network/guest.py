@@ -107,9 +107,10 @@ class Guest:
 
         self.inside(take)
 
-    def dhcp(self, mac: str | None = None, patience_s: float = 6.0) -> Lease | None:
-        """Discover and request, as a guest does; None when nobody answers."""
-        return self.inside(lambda: _lease(bytes.fromhex((mac or self.wire.mac).replace(":", "")), patience_s))
+    def dhcp(self, mac: str | None = None, patience_s: float = 6.0, called: str = "") -> Lease | None:
+        """Discover and request, as a guest does that may say how it is `called`; None when nobody answers."""
+        name = bytes([12, len(called)]) + called.encode() if called else b""
+        return self.inside(lambda: _lease(bytes.fromhex((mac or self.wire.mac).replace(":", "")), patience_s, name))
 
     def boot(self) -> Lease:
         """Get an address by DHCP and take it, with the default route of option 121 or 3."""
@@ -177,16 +178,17 @@ def raw_socket(device: str = "eth0") -> socket.socket:
     return raw
 
 
-def _lease(mac: bytes, patience_s: float) -> Lease | None:
+def _lease(mac: bytes, patience_s: float, name: bytes) -> Lease | None:
+    asked = name + b"\x37\x05\x03\x06\x0c\x1a\x79"
     until = time.monotonic() + patience_s
     with raw_socket() as raw:
         while time.monotonic() < until:
-            raw.send(_dhcp_frame(mac, b"\x35\x01\x01" + b"\x37\x04\x03\x06\x1a\x79"))
+            raw.send(_dhcp_frame(mac, b"\x35\x01\x01" + asked))
             offer = _answer(raw, mac, 2)
             if offer is None:
                 continue
             wanted = b"\x32\x04" + socket.inet_aton(offer.ip) + b"\x36\x04" + socket.inet_aton(offer.server)
-            raw.send(_dhcp_frame(mac, b"\x35\x01\x03" + wanted + b"\x37\x04\x03\x06\x1a\x79"))
+            raw.send(_dhcp_frame(mac, b"\x35\x01\x03" + wanted + asked))
             return _answer(raw, mac, 5)
     return None
 

@@ -136,6 +136,14 @@ async def test_a_network_without_a_gateway_has_dhcp_and_metadata(network: Make, 
     assert lease.options[121] == b"\x20" + socket.inet_aton("169.254.169.254") + bytes(4)
 
 
+async def test_dhcp_leaves_the_name_to_the_metadata(network: Make, plug: Plug) -> None:
+    guest = plug(await _wire(network(), ONE, a_port(5)))
+    for called in ("before-cloud-init", ""):  # the second time as who was renamed since: the old name must not come back
+        lease = await asyncio.to_thread(guest.dhcp, called=called)
+        assert lease is not None and lease.ip == "10.0.0.5"
+        assert 12 not in lease.options
+
+
 async def test_an_address_goes_to_its_next_owner_at_once(network: Make, plug: Plug) -> None:
     node = network()
     await _wire(node, TWO, a_port(9))
