@@ -1,6 +1,6 @@
 """QEMU's own user networking, for a machine where we are not root: a way out for each guest, and ssh on a loopback port.
 
-Guests do not see each other, their fixed addresses are not theirs inside, and nothing answers at 169.254.169.254: such a
+Guests do not see each other, and nothing answers at 169.254.169.254, though each has the address that the API shows: such a
 guest gets a config drive. This driver only keeps the loopback ports apart; QEMU does the rest.
 """
 
