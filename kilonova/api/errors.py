@@ -69,9 +69,3 @@ def image_body(status: int, message: str, kind: str | None, request_id: str) -> 
 def network_body(status: int, message: str, kind: str | None, request_id: str) -> object:
     """Neutron's; `type` is what SDKs tell one 409 from another by."""
     return {"NeutronError": {"type": kind or f"HTTP{phrase(status).replace(' ', '')}", "message": message, "detail": ""}}
-
-
-def placement_body(status: int, message: str, kind: str | None, request_id: str) -> object:
-    """Placement's list of errors."""
-    code = kind or "placement.undefined_code"
-    return {"errors": [{"status": status, "title": phrase(status), "detail": message, "code": code, "request_id": request_id}]}

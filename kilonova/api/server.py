@@ -14,7 +14,6 @@ import msgspec
 from kilonova.api.call import MAX_BODY, Answer, Call, Handler
 from kilonova.api.edge import error_answer, now, through_the_middleware
 from kilonova.api.errors import identity_body
-from kilonova.api.rights import Right
 from kilonova.api.service import Service
 from kilonova.api.world import ApiWorld
 from kilonova.errors import BadRequest, TooLarge
@@ -145,8 +144,3 @@ def _answer_errors_in_the_dialect(app: falcon.asgi.App[Any, Any], world: ApiWorl
         _give(answer, req, resp)
 
     app.add_error_handler(falcon.HTTPError, on_http_error)
-
-
-def public(handlers: Sequence[Handler]) -> dict[Handler, Right]:
-    """Rights of handlers that need no token: version documents."""
-    return dict.fromkeys(handlers, Right.ANYONE)

@@ -21,8 +21,3 @@ NodeName = NewType("NodeName", str)
 def new_uuid() -> str:
     """A random UUID with dashes, as compute, image and network use."""
     return str(uuid.uuid4())
-
-
-def new_hex_id() -> str:
-    """A random UUID without dashes, as identity uses."""
-    return uuid.uuid4().hex

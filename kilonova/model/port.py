@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from kilonova.model.ids import NetworkId, PortId, ServerId, SubnetId
+from kilonova.model.ids import NetworkId, PortId, SubnetId
 
 
 class Address(Struct, frozen=True, kw_only=True):
@@ -52,10 +52,3 @@ class Wire(Struct, frozen=True, kw_only=True):
     """kind=user: the loopback TCP port that QEMU forwards to the guest's port 22."""
     metadata: bool = False
     """True when the metadata service at 169.254.169.254 answers on this wire; else the guest needs a config drive."""
-
-
-class PortRecord(Struct, frozen=True, kw_only=True):
-    """What the network node keeps of one port, so that DHCP and metadata go on while control is away."""
-
-    server_id: ServerId
-    port: Port
