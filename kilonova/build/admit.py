@@ -125,6 +125,7 @@ def _request(sound: Sound, desk: OrderDesk, reservation: str, index: int, count:
         flavor=sound.flavor,
         image=sound.image,
         availability_zone=wish.availability_zone,
+        only_host=wish.host,
         key_name=key.name if key else None,
         public_key=key.public_key if key else None,
         key_type=key.type if key else "ssh",

@@ -50,7 +50,7 @@ def choose_host(seat: Seat, world: OrderWorld) -> Seat:
         ram_mb=flavor.ram_mb,
         disk_gb=flavor.disk_gb + flavor.ephemeral_gb,
         zone=seat.request.availability_zone,
-        host=seat.wish.host,
+        host=seat.request.only_host,
         tried=seat.tried,
         ratios=desk.ratios,
     )

@@ -30,6 +30,8 @@ class Requested(Struct, frozen=True, kw_only=True):
     flavor: Flavor
     image: BootImage | None
     availability_zone: str | None = None
+    only_host: str | None = None
+    """An admin named it; a build that fails there is not tried elsewhere."""
     key_name: str | None = None
     public_key: str | None = None
     key_type: str = "ssh"

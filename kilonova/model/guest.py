@@ -35,7 +35,7 @@ class Guest(Struct, frozen=True, kw_only=True):
 
 
 class HostFacts(Struct, frozen=True, kw_only=True):
-    """What a host can hold, reported when its node starts and every minute after."""
+    """What a host can hold, reported when its node starts and every 20 seconds after."""
 
     host: HostName
     hypervisor_type: str

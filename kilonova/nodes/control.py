@@ -93,14 +93,11 @@ class ControlNode:
         return welcome
 
     async def _open_queues(self, hello: Hello) -> None:
-        """Made if missing; and what an earlier process took and did not finish comes again at once."""
+        """Made anew, so that what an earlier process took and did not finish comes again at once."""
         if hello.role == "network":
-            await self.bus.ensure_queue("network", hello.node)
             await self.bus.redeliver("network", hello.node)
             return
-        names = [host.facts.host for host in hello.hosts]
-        await asyncio.gather(*(self.bus.ensure_queue("compute", name) for name in names))
-        await asyncio.gather(*(self.bus.redeliver("compute", name) for name in names))
+        await asyncio.gather(*(self.bus.redeliver("compute", host.facts.host) for host in hello.hosts))
 
     async def _ensure_known_queues(self) -> None:
         """After a restart of control, or with a broker that has lost everything: every queue there should be."""

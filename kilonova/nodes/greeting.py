@@ -1,4 +1,4 @@
-"""A node says hello when it starts and every minute after, and does what it is answered."""
+"""A node says hello when it starts and every 20 seconds after, and does what it is answered."""
 
 import asyncio
 import logging

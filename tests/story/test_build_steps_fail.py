@@ -51,6 +51,16 @@ async def test_after_three_hosts_nobody_tries_a_fourth(cloud_of: CloudOf) -> Non
     await deleted(cloud, server_id)
 
 
+async def test_a_host_that_an_admin_named_is_not_left_for_another(cloud_of: CloudOf) -> None:
+    cloud = await cloud_of(hosts=3)
+    named = (await cloud.ledger.read(lambda tx: tx.hosts.hosts()))[1].name
+    cloud.steps.at("before", "start_guest", fail)
+    server = await failed(cloud, server_id := await cloud.build(host=named))
+    assert cloud.steps.fired["before", "start_guest"] == 1
+    assert server.host == named
+    await deleted(cloud, server_id)
+
+
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_step_may_run_twice(cloud_of: CloudOf, step: str) -> None:
     cloud = await cloud_of(hosts=1)
