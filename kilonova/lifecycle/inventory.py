@@ -1,4 +1,4 @@
-"""Nodes and control compare what they have, when a node connects and every 20 seconds after. Both ends of the message, one file."""
+"""Nodes and control compare what they have, when a node connects and every 20 seconds after. Both ends in one file."""
 
 from msgspec import Struct
 
