@@ -32,6 +32,12 @@ class Port(Struct, frozen=True, kw_only=True):
     external: bool = False
     made_for_server: bool = True
     """Made by the order itself, so it goes when the server goes; a user's own port is only unbound."""
+    up: bool = True
+    """Its owner has not switched it off."""
+    groups: tuple[str, ...] = ()
+    """Ids of the security groups it is in; counts only with `port_security`. In none, nothing passes but what it must have."""
+    allowed_pairs: tuple[tuple[str, str], ...] = ()
+    """(CIDR or IP, MAC) under which it may send, besides its own."""
 
 
 class Wire(Struct, frozen=True, kw_only=True):
