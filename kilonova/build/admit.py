@@ -9,6 +9,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from kilonova.build.books import Books
+from kilonova.build.company import check_group
 from kilonova.build.record import Requested
 from kilonova.build.wish import NicWish, Wish
 from kilonova.errors import BadRequest, Conflict, Forbidden, NotFound
@@ -106,6 +107,7 @@ def reserve_quota(sound: Sound, world: OrderWorld) -> Admitted:
     count = servers_that_fit(limits, used, cores=flavor.vcpus, ram=flavor.ram_mb, wanted=wish.max_count)
     if count < wish.min_count:
         raise refuse(limits, used, cores=flavor.vcpus, ram=flavor.ram_mb, wanted=wish.min_count)
+    check_group(wish, count, limits, world.books)
     reservation = f"r-{secrets.token_hex(4)}"
     servers = tuple(_request(sound, world.desk, reservation, index, count) for index in range(count))
     return Admitted(wish=wish, nics=sound.nics, servers=servers)
@@ -134,6 +136,7 @@ def _request(sound: Sound, desk: OrderDesk, reservation: str, index: int, count:
         metadata=wish.metadata,
         personality=wish.personality,
         config_drive=wish.config_drive,
+        hints=wish.hints,
         reservation_id=reservation,
         launch_index=index,
         created_at=desk.now,

@@ -15,6 +15,7 @@ from kilonova.model.keypair import Keypair
 from kilonova.model.port import Port
 from kilonova.model.quota import ComputeQuota, ComputeUsage
 from kilonova.model.server import Fault, Server
+from kilonova.model.server_group import ServerGroup
 from kilonova.model.span import Span
 
 
@@ -61,6 +62,10 @@ class Hosts(Protocol):
         """A network node that was heard of lately."""
         ...
 
+    def volume_node(self, now: float) -> NodeName | None:
+        """A volume node that was heard of lately."""
+        ...
+
 
 class Networks(Protocol):
     def networks_for_auto(self, project_id: str) -> Sequence[tuple[str, str]]: ...
@@ -78,6 +83,8 @@ class Networks(Protocol):
     ) -> Port: ...
 
     def bind_server_port(self, *, port_id: str, project_id: str | None, server_id: str, host: str, now: float) -> Port: ...
+
+    def server_ports_of(self, server_id: str) -> tuple[Port, ...]: ...
 
     def move_server_ports(self, server_id: str, host: str, now: float) -> None:
         """The server was given another host; its addresses stay."""
@@ -101,6 +108,14 @@ class Servers(Protocol):
 
     def of_attempt(self, server_id: str, attempt: int) -> Server | None:
         """The server if this attempt is its current one and it is not deleted, else None."""
+        ...
+
+    def record(self, server_id: str) -> Placed | None:
+        """The order it was built by, or what an action has put in its place; None when it never had a host."""
+        ...
+
+    def set_record(self, placed: Placed) -> None:
+        """From now on actions start from this: after a rebuild or a resize."""
         ...
 
     def set_task(self, server_id: str, task_state: str | None, now: float) -> None: ...
@@ -151,6 +166,16 @@ class Orders(Protocol):
         """The build order that is under way."""
         ...
 
+    def queue_task(self, task: Placed) -> None:
+        """A later action on a server; its class names it."""
+        ...
+
+    def task(self, task_id: str, kinds: Mapping[str, Any]) -> tuple[str, Any] | None:
+        """(saga's name, order) of an action that is under way, None when it is over. `kinds` by name, each with its `saga`."""
+        ...
+
+    def task_over(self, task_id: str) -> None: ...
+
     def announce(self, event: str, server_id: str, payload: Mapping[str, Any]) -> None: ...
 
 
@@ -164,6 +189,22 @@ class Actions(Protocol):
     def carried(self, server_id: str, attempt: int, spans: Sequence[Span]) -> None: ...
 
     def end(self, server_id: str, message: str | None, now: float) -> None: ...
+
+
+class ServerGroups(Protocol):
+    def get(self, group_id: str, project_id: str | None) -> ServerGroup: ...
+
+    def join(self, group_id: str, server_id: str) -> None: ...
+
+    def hosts(self, group_id: str, apart_from: str = "") -> Mapping[str, int]:
+        """Host → how many of the group's servers are there, `apart_from` not counted."""
+        ...
+
+    def members_of_user(self, group_id: str, user_id: str) -> int: ...
+
+    def hosts_of(self, server_ids: Sequence[str], project_id: str | None) -> frozenset[str]:
+        """Where these servers are."""
+        ...
 
 
 class Books(Protocol):
@@ -195,3 +236,6 @@ class Books(Protocol):
 
     @property
     def actions(self) -> Actions: ...
+
+    @property
+    def server_groups(self) -> ServerGroups: ...

@@ -110,6 +110,10 @@ class ComputeWorld(Protocol):
         """Into the network node's queue, and wait. Raises Unavailable when the time is over."""
         ...
 
+    async def ask_volume(self, node: NodeName, message: Struct, answer: type[Told]) -> Told:
+        """Into the volume node's queue, and wait. Raises Unavailable when the time is over."""
+        ...
+
     def tell(self, progress: BuildProgress) -> None:
         """A hint for control: it goes with the next message there, or not at all."""
         ...

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kilonova.build.admit import OrderWorld
+from kilonova.build.company import company_of, group_of
 from kilonova.build.news import news_of
 from kilonova.build.record import Placed, Requested, grow
 from kilonova.build.wish import NicWish, Wish
@@ -53,6 +54,7 @@ def choose_host(seat: Seat, world: OrderWorld) -> Seat:
         host=seat.request.only_host,
         tried=seat.tried,
         ratios=desk.ratios,
+        company=company_of(seat.request, world.books),
     )
     choice = choose(need, world.books.hosts.snapshot(desk.now))
     if choice.host is None:
@@ -91,6 +93,9 @@ def record_server(seat: Seat, world: OrderWorld) -> Seat:
         "security_groups": wish.security_groups,
     }
     world.books.servers.insert(request, extra, seat.fault)
+    group = group_of(request.hints)
+    if group is not None:
+        world.books.server_groups.join(group, request.server_id)
     world.books.actions.begin(request, "create", seat.spans(), wish.traceparent)
     if seat.fault is not None or seat.choice is None or seat.choice.host is None:
         return seat

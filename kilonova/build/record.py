@@ -16,6 +16,7 @@ from kilonova.model.guest import Disk, Guest
 from kilonova.model.ids import HostName, NodeName, ProjectId, ServerId, UserId
 from kilonova.model.image import BootImage
 from kilonova.model.port import Port, Wire
+from kilonova.model.volume_link import VolumeLink
 
 
 class Requested(Struct, frozen=True, kw_only=True):
@@ -41,6 +42,8 @@ class Requested(Struct, frozen=True, kw_only=True):
     metadata: dict[str, str] = field(default_factory=dict)
     personality: tuple[tuple[str, str], ...] = ()
     config_drive: bool = False
+    hints: dict[str, Any] = field(default_factory=dict)
+    """What the scheduler is asked to mind: ``group``, ``same_host``, ``different_host``; others are kept and mean nothing."""
     reservation_id: str = ""
     launch_index: int = 0
     created_at: float = 0.0
@@ -63,6 +66,9 @@ class Placed(Requested, frozen=True, kw_only=True):
     """Hosts on which an earlier attempt failed."""
     image_ticket: str = ""
     """Lets this host fetch exactly this image from control until the deadline."""
+    volumes: tuple[VolumeLink, ...] = ()
+    task_id: str = ""
+    """Which later action of the server this is; empty for the build itself."""
 
 
 class Disked(Placed, frozen=True, kw_only=True):

@@ -44,7 +44,23 @@ class ServerGone(_About, frozen=True, kw_only=True, tag=True):
     """Guest, disks and ports of a deleted server are gone."""
 
 
-Report = BuildProgress | ServerRuns | ServerNotBuilt | ServerGone
+class TaskDone(_About, frozen=True, kw_only=True, tag=True):
+    """A later action on the server is done; `facts` is what control must write down of it, by the action's own names."""
+
+    task_id: str
+    facts: dict[str, str] = {}
+
+
+class TaskFailed(_About, frozen=True, kw_only=True, tag=True):
+    """A step of an action failed, and what was made is gone again, but for the steps in `left`."""
+
+    task_id: str
+    failed_step: str
+    reason: str
+    left: tuple[str, ...] = ()
+
+
+Report = BuildProgress | ServerRuns | ServerNotBuilt | ServerGone | TaskDone | TaskFailed
 
 
 class ReportBatch(Struct, frozen=True, kw_only=True):

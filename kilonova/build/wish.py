@@ -1,5 +1,7 @@
 """What a client asks for, before anything is checked: the compute API's POST /servers without its wire form."""
 
+from typing import Any
+
 from msgspec import Struct, field
 
 from kilonova.model.caller import Caller
@@ -44,6 +46,8 @@ class Wish(Struct, frozen=True, kw_only=True):
     access_ipv6: str = ""
     host: str | None = None
     """Admins may name the host (microversion 2.74)."""
+    hints: dict[str, Any] = field(default_factory=dict)
+    """Scheduler hints, their form already checked."""
     idempotency_key: str | None = None
     traceparent: str = ""
     arrived_at: float = 0.0

@@ -14,13 +14,17 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
+    and_,
     bindparam,
     delete,
+    false,
+    func,
+    not_,
     select,
     update,
 )
 
-from kilonova.errors import NotFound
+from kilonova.errors import Conflict, NotFound
 from kilonova.ledger.schema import metadata
 from kilonova.model.flavor import Flavor
 from kilonova.model.guest import HostFacts
@@ -59,6 +63,9 @@ hosts = Table(
     Column("disk_gb_used", Integer, nullable=False, default=0),
     Column("servers", Integer, nullable=False, default=0),
     Column("availability_zone", Text, nullable=False),
+    # What an aggregate says of the zone goes before what the node says: see ledger/aggregates.py.
+    Column("aggregate_zone", Text),
+    Column("forced_down", Boolean, nullable=False, server_default=false()),
     Column("enabled", Boolean, nullable=False, default=True),
     Column("disabled_reason", Text),
     Column("created_at", Float, nullable=False),
@@ -75,10 +82,12 @@ claims = Table(
     Index("ix_claims_host", "host"),
 )
 
+_ZONE = func.coalesce(hosts.c.aggregate_zone, hosts.c.availability_zone)
+_ELSEWHERE: dict[str, Any] = {"last_seen": nodes.c.last_seen, "availability_zone": _ZONE}
 _SNAPSHOT = (
     select(
-        *(nodes.c.last_seen if name == "last_seen" else hosts.c[name] for name in Host.__struct_fields__[:-1]),
-        (nodes.c.last_seen > bindparam("since")).label("up"),
+        *(_ELSEWHERE[name] if name in _ELSEWHERE else hosts.c[name] for name in Host.__struct_fields__[:-1]),
+        and_(nodes.c.last_seen > bindparam("since"), not_(hosts.c.forced_down)).label("up"),
     )
     .join(nodes, nodes.c.name == hosts.c.node)
     .order_by(hosts.c.name)
@@ -97,7 +106,7 @@ _USE = (
 _CLAIM = claims.insert()
 _CLAIM_OF = select(claims).where(claims.c.server_id == bindparam("sid"))
 _FREE = delete(claims).where(claims.c.server_id == bindparam("sid"))
-_NETWORK_NODES = select(nodes.c.name, nodes.c.last_seen).where(nodes.c.role == "network").order_by(nodes.c.name)
+_NODES_OF = select(nodes.c.name, nodes.c.last_seen).where(nodes.c.role == bindparam("role")).order_by(nodes.c.name)
 
 
 class Hosts:
@@ -133,12 +142,20 @@ class Hosts:
         return {row.server_id: row.host for row in self._db.execute(select(claims.c.server_id, claims.c.host))}
 
     def is_up(self, host: str, now: float) -> bool:
-        query = select(nodes.c.last_seen).join(hosts, hosts.c.node == nodes.c.name).where(hosts.c.name == host)
+        query = select(nodes.c.last_seen).join(hosts, hosts.c.node == nodes.c.name)
+        query = query.where(hosts.c.name == host, not_(hosts.c.forced_down))
         seen = self._db.execute(query).scalar_one_or_none()
         return seen is not None and now - seen < SILENT_AFTER_S
 
     def network_node(self, now: float) -> NodeName | None:
-        for row in self._db.execute(_NETWORK_NODES):
+        return self._alive("network", now)
+
+    def volume_node(self, now: float) -> NodeName | None:
+        return self._alive("volume", now)
+
+    def _alive(self, role: str, now: float) -> NodeName | None:
+        """The first node of this role that was heard of lately."""
+        for row in self._db.execute(_NODES_OF, {"role": role}):
             if now - row.last_seen < SILENT_AFTER_S:
                 return NodeName(row.name)
         return None
@@ -195,12 +212,33 @@ class Hosts:
         changes = {"enabled": enabled, "disabled_reason": None if enabled else reason}
         if self._db.execute(update(hosts).where(hosts.c.service_id == service_id).values(changes)).rowcount == 0:
             raise NotFound(f"Service {service_id} could not be found.")
+        return self._role_of(service_id)
+
+    def set_forced_down(self, service_id: str, forced_down: bool) -> Role:
+        """Whatever its node says, a host that was forced down counts as down."""
+        changed = update(hosts).where(hosts.c.service_id == service_id).values(forced_down=forced_down)
+        if self._db.execute(changed).rowcount == 0:
+            raise NotFound(f"Service {service_id} could not be found.")
+        return self._role_of(service_id)
+
+    def forget(self, service_id: str, now: float) -> None:
+        """A host that is gone for good. Raises NotFound; Conflict while it answers or has servers."""
+        role = next((role for role in self.roles() if role.id == service_id and role.binary == "nova-compute"), None)
+        if role is None:
+            raise NotFound(f"Service {service_id} could not be found.")
+        if self._db.execute(select(claims.c.server_id).where(claims.c.host == role.host).limit(1)).first() is not None:
+            raise Conflict("Unable to delete compute service that is hosting instances. Migrate or delete the instances first.")
+        if self.is_up(role.host, now):
+            raise Conflict("Unable to delete compute service that is up: its node would say hello again. Stop the node first.")
+        self._db.execute(delete(hosts).where(hosts.c.service_id == service_id))
+
+    def _role_of(self, service_id: str) -> Role:
         row = self._db.execute(_compute_roles().where(hosts.c.service_id == service_id)).one()
         return _role(row, "nova-compute", row.name, time.time())
 
 
 def _compute_roles() -> Any:
-    return select(hosts, nodes.c.last_seen).join(nodes, nodes.c.name == hosts.c.node).order_by(hosts.c.name)
+    return select(hosts, nodes.c.last_seen, _ZONE.label("zone")).join(nodes, nodes.c.name == hosts.c.node).order_by(hosts.c.name)
 
 
 def _role(row: Any, binary: str, host: str, now: float) -> Role:
@@ -208,9 +246,10 @@ def _role(row: Any, binary: str, host: str, now: float) -> Role:
         id=row.service_id,
         binary=binary,
         host=host,
-        zone=row.availability_zone,
+        zone=row.zone,
         enabled=row.enabled,
-        up=now - row.last_seen < SILENT_AFTER_S,
+        up=now - row.last_seen < SILENT_AFTER_S and not row.forced_down,
         updated_at=row.last_seen,
         disabled_reason=row.disabled_reason,
+        forced_down=row.forced_down,
     )

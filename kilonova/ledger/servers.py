@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Boolean, Column, Connection, Float, Index, Integer, Table, Text, bindparam, select, update
+from sqlalchemy import Boolean, Column, Connection, Float, Index, Integer, LargeBinary, Table, Text, bindparam, select, update
 
-from kilonova.build.record import Placed, Requested
+from kilonova.build.record import Placed, Requested, encode, grow
 from kilonova.errors import NotFound
 from kilonova.ledger.actions import Actions
 from kilonova.ledger.networks import Networks
@@ -48,6 +48,9 @@ servers = Table(
     Column("fault", Packed),
     Column("locked", Boolean, nullable=False, default=False),
     Column("locked_reason", Text),
+    Column("locked_by", Text),
+    Column("hints", Packed),
+    Column("image_properties", Packed),
     Column("access_ipv4", Text, nullable=False),
     Column("access_ipv6", Text, nullable=False),
     Column("security_groups", Packed, nullable=False),
@@ -55,6 +58,10 @@ servers = Table(
     Column("launch_index", Integer, nullable=False),
     Column("idempotency_key", Text),
     Column("created_at", Float, nullable=False),
+    # The order it was built by, as msgpack: what later actions start from.
+    Column("record", LargeBinary),
+    # During a resize: the flavor it would go back to, and the state it was in.
+    Column("old_flavor", Packed),
     Column("updated_at", Float),
     Column("launched_at", Float),
     Column("terminated_at", Float),
@@ -84,7 +91,9 @@ _PLACE = _CHANGE.values(
     zone=bindparam("in_zone"),
     attempt=bindparam("number"),
     task_state="scheduling",
+    record=bindparam("order"),
 )
+_RECORD = select(servers.c.record).where(servers.c.id == bindparam("server_id"))
 
 
 class Servers:
@@ -127,8 +136,9 @@ class Servers:
             values["access_ipv6"] = ipv6
         self._change(server_id, **values)
 
-    def set_locked(self, server_id: str, locked: bool, reason: str | None, now: float) -> None:
-        self._change(server_id, locked=locked, locked_reason=reason, updated_at=now)
+    def set_locked(self, server_id: str, locked: bool, reason: str | None, now: float, by: str = "owner") -> None:
+        """`by` is ``owner`` or ``admin``."""
+        self._change(server_id, locked=locked, locked_by=by if locked else None, locked_reason=reason, updated_at=now)
 
     def set_metadata(self, server_id: str, metadata: dict[str, str], now: float) -> None:
         self._db.execute(update(servers).where(servers.c.id == server_id).values(metadata=metadata, updated_at=now))
@@ -175,6 +185,8 @@ class Servers:
                 "fault": msgspec.to_builtins(fault) if fault else None,
                 "access_ipv4": extra.get("access_ipv4", ""),
                 "access_ipv6": extra.get("access_ipv6", ""),
+                "hints": request.hints or None,
+                "image_properties": request.image.shown_properties() if request.image else None,
                 "security_groups": list(extra.get("security_groups", ("default",))),
                 "reservation_id": request.reservation_id,
                 "launch_index": request.launch_index,
@@ -186,7 +198,16 @@ class Servers:
 
     def place(self, placed: Placed) -> None:
         where = {"on_host": placed.host, "on_node": placed.node, "in_zone": placed.zone, "number": placed.attempt}
-        self._db.execute(_PLACE, {"server_id": placed.server_id, **where})
+        self._db.execute(_PLACE, {"server_id": placed.server_id, "order": encode(placed), **where})
+
+    def record(self, server_id: str) -> Placed | None:
+        """The order it was built by, or what an action has put in its place; None when it never had a host."""
+        body = self._db.execute(_RECORD, {"server_id": server_id}).scalar_one_or_none()
+        return None if body is None else msgspec.msgpack.decode(body, type=Placed)
+
+    def set_record(self, placed: Placed) -> None:
+        """From now on actions start from this: after a rebuild or a resize."""
+        self._change(placed.server_id, record=encode(grow(placed, Placed)))
 
     def of_attempt(self, server_id: str, attempt: int) -> Server | None:
         row = self._db.execute(_BY_ID, {"server_id": server_id}).one_or_none()
@@ -259,6 +280,9 @@ def server_from(row: Any) -> Server:
         progress=100 if row.vm_state == states.ACTIVE else 0,
         locked=row.locked,
         locked_reason=row.locked_reason,
+        locked_by=row.locked_by,
+        hints=row.hints or {},
+        image_properties=row.image_properties or {},
         access_ipv4=row.access_ipv4,
         access_ipv6=row.access_ipv6,
         security_groups=tuple(row.security_groups),

@@ -5,6 +5,7 @@ from functools import cached_property
 from sqlalchemy import Connection
 
 from kilonova.ledger.actions import Actions
+from kilonova.ledger.aggregates import Aggregates
 from kilonova.ledger.flavors import Flavors
 from kilonova.ledger.hosts import Hosts
 from kilonova.ledger.identity import Identity
@@ -13,6 +14,7 @@ from kilonova.ledger.keypairs import Keypairs
 from kilonova.ledger.networks import Networks
 from kilonova.ledger.orders import Orders
 from kilonova.ledger.quotas import Quotas
+from kilonova.ledger.server_groups import ServerGroups
 from kilonova.ledger.servers import Servers
 
 
@@ -27,6 +29,14 @@ class Transaction:
     @cached_property
     def servers(self) -> Servers:
         return Servers(self.connection)
+
+    @cached_property
+    def server_groups(self) -> ServerGroups:
+        return ServerGroups(self.connection)
+
+    @cached_property
+    def aggregates(self) -> Aggregates:
+        return Aggregates(self.connection)
 
     @cached_property
     def hosts(self) -> Hosts:

@@ -48,3 +48,5 @@ class Role(Struct, frozen=True, kw_only=True):
     up: bool
     updated_at: float
     disabled_reason: str | None = None
+    forced_down: bool = False
+    """An admin said that it is down, whatever it says itself."""

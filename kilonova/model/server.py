@@ -1,5 +1,7 @@
 """A server as its owner sees it, its states, and what happened to it."""
 
+from typing import Any
+
 from msgspec import Struct, field
 
 from kilonova.model.flavor import Flavor
@@ -7,7 +9,24 @@ from kilonova.model.ids import ServerId
 
 # Nova's words: clients compare against them.
 BUILDING, ACTIVE, STOPPED, ERROR, DELETED = "building", "active", "stopped", "error", "deleted"
-POWER_NONE, POWER_RUNNING, POWER_PAUSED, POWER_SHUTDOWN, POWER_CRASHED = 0, 1, 3, 4, 6
+PAUSED, SUSPENDED, RESCUED, RESIZED = "paused", "suspended", "rescued", "resized"
+SHELVED, SHELVED_OFFLOADED = "shelved", "shelved_offloaded"
+POWER_NONE, POWER_RUNNING, POWER_PAUSED, POWER_SHUTDOWN, POWER_CRASHED, POWER_SUSPENDED = 0, 1, 3, 4, 6, 7
+
+STATUS_OF = {
+    BUILDING: "BUILD", ACTIVE: "ACTIVE", STOPPED: "SHUTOFF", ERROR: "ERROR", DELETED: "DELETED", PAUSED: "PAUSED",
+    SUSPENDED: "SUSPENDED", RESCUED: "RESCUE", RESIZED: "VERIFY_RESIZE", SHELVED: "SHELVED", SHELVED_OFFLOADED: "SHELVED_OFFLOADED",
+}  # fmt: skip
+"""What clients see of a vm_state when nothing is under way."""
+
+STATUS_WHILE = {
+    "rebooting": "REBOOT", "reboot_pending": "REBOOT", "reboot_started": "REBOOT",
+    "rebooting_hard": "HARD_REBOOT", "reboot_pending_hard": "HARD_REBOOT", "reboot_started_hard": "HARD_REBOOT",
+    "rebuilding": "REBUILD", "rebuild_block_device_mapping": "REBUILD", "rebuild_spawning": "REBUILD",
+    "resize_prep": "RESIZE", "resize_migrating": "RESIZE", "resize_migrated": "RESIZE", "resize_finish": "RESIZE",
+    "resize_reverting": "REVERT_RESIZE", "migrating": "MIGRATING", "updating_password": "PASSWORD",
+}  # fmt: skip
+"""Task state → what clients see while it goes on."""
 
 
 class Fault(Struct, frozen=True, kw_only=True):
@@ -47,6 +66,8 @@ class Server(Struct, frozen=True, kw_only=True):
     progress: int = 0
     locked: bool = False
     locked_reason: str | None = None
+    locked_by: str | None = None
+    """``owner`` or ``admin``: only an admin takes an admin's lock off."""
     reservation_id: str = ""
     launch_index: int = 0
     access_ipv4: str = ""
@@ -54,6 +75,10 @@ class Server(Struct, frozen=True, kw_only=True):
     """What the owner says the server is reached by; shown, and otherwise without effect."""
     security_groups: tuple[str, ...] = ("default",)
     """Names, as asked for when it was made."""
+    hints: dict[str, Any] = field(default_factory=dict)
+    """What the scheduler was asked to mind, as the client sent it."""
+    image_properties: dict[str, str] = field(default_factory=dict)
+    """Of its image, as they were when the server was made from it."""
     created_at: float = 0.0
     updated_at: float | None = None
     launched_at: float | None = None
@@ -63,9 +88,9 @@ class Server(Struct, frozen=True, kw_only=True):
     @property
     def status(self) -> str:
         """What `status` shows, as Nova derives it."""
-        if self.vm_state == DELETED:
-            return "DELETED"
-        return {BUILDING: "BUILD", ACTIVE: "ACTIVE", STOPPED: "SHUTOFF", ERROR: "ERROR"}[self.vm_state]
+        if self.task_state is not None and self.vm_state not in (DELETED, ERROR, BUILDING):
+            return STATUS_WHILE.get(self.task_state, STATUS_OF[self.vm_state])
+        return STATUS_OF[self.vm_state]
 
 
 class ServerFilter(Struct, frozen=True, kw_only=True):

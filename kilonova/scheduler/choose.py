@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from kilonova.model.host import Host
+from kilonova.scheduler.company import ANYWHERE, Company
 
 
 class Ratios(Struct, frozen=True, kw_only=True):
@@ -27,6 +28,8 @@ class Need(Struct, frozen=True, kw_only=True):
     tried: frozenset[str] = frozenset()
     """Hosts where this build has failed already."""
     ratios: Ratios = Ratios()
+    company: Company = ANYWHERE
+    """Which hosts the servers it wants to be near, or apart from, are on."""
 
 
 class Choice(Struct, frozen=True, kw_only=True):
@@ -63,6 +66,11 @@ def _tried(need: Need, host: Host) -> bool:
     return host.name in need.tried
 
 
+def _wrong_company(need: Need, host: Host) -> bool:
+    company = need.company
+    return host.name in company.never or (company.only is not None and host.name not in company.only)
+
+
 def _no_memory(need: Need, host: Host) -> bool:
     return host.ram_mb * need.ratios.ram - host.ram_mb_used < need.ram_mb
 
@@ -81,6 +89,7 @@ FILTERS: Sequence[tuple[str, Filter]] = (
     ("disabled", _disabled),
     ("wrong zone", _wrong_zone),
     ("the build failed there", _tried),
+    ("not where its server group or its hints allow", _wrong_company),
     ("not enough memory", _no_memory),
     ("not enough vCPUs", _no_cpu),
     ("not enough disk", _no_disk),
@@ -91,16 +100,20 @@ ROOM = frozenset({"not enough memory", "not enough vCPUs", "not enough disk"})
 
 
 def choose(need: Need, hosts: Sequence[Host]) -> Choice:
-    """The fitting host with the largest share of memory free; among equals the one with fewest servers, then by name."""
+    """The fitting host with the largest share of memory free; among equals the one with fewest servers, then by name.
+
+    A soft policy of a server group goes before all that.
+    """
     best: Host | None = None
-    best_key: tuple[float, int, str] = (0.0, 0, "")
+    best_key: tuple[int, float, int, str] = (0, 0.0, 0, "")
     refused: dict[str, str] = {}
     for host in hosts:
         reason = next((name for name, applies in FILTERS if applies(need, host)), None)
         if reason is not None:
             refused[host.name] = reason
             continue
-        key = (host.ram_mb_used / host.ram_mb if host.ram_mb else 1.0, host.servers, host.name)
+        share = host.ram_mb_used / host.ram_mb if host.ram_mb else 1.0
+        key = (-need.company.liking.get(host.name, 0), share, host.servers, host.name)
         if best is None or key < best_key:
             best, best_key = host, key
     if best is not None:

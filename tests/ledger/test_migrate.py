@@ -51,6 +51,7 @@ def tables(url: str) -> dict[str, Any]:
 
 def _table(seen: Any, name: str) -> dict[str, Any]:
     columns = [{**column, "type": str(column["type"])} for column in seen.get_columns(name)]
+    columns.sort(key=lambda column: str(column["name"]))  # a step adds at the end; nothing goes by place
     keys = seen.get_foreign_keys(name)
     return {
         "columns": [{k: v for k, v in c.items() if k != "default" or v is not None} for c in columns],
@@ -189,12 +190,13 @@ def test_many_control_processes_start_at_once(empty_url: str) -> None:
     assert stamped(empty_url) == [REVISIONS[-1]]
 
 
-SECOND = '''
+NEXT = f"{len(REVISIONS) + 1:04}"
+ONE_MORE = '''
 """A second step: a parent table is rebuilt (SQLite), or changed in place."""
 import sqlalchemy as sa
 from alembic import op
-revision = "0002"
-down_revision = "0001"
+revision = "{next}"
+down_revision = "{last}"
 def upgrade() -> None:
     with op.batch_alter_table("flavors") as table:
         table.add_column(sa.Column("colour", sa.Text, nullable=False, server_default="red"))
@@ -203,12 +205,13 @@ def upgrade() -> None:
 '''
 
 
-def with_a_second_step(folder: Path, end: str = "") -> Path:
+def with_one_more_step(folder: Path, end: str = "") -> Path:
     scripts = folder / "migrations"
     (scripts / "versions").mkdir(parents=True)
-    for file in ("env.py", "versions/r0001_first_tables.py"):
-        (scripts / file).write_text((SCRIPTS / file).read_text())
-    (scripts / "versions" / "r0002_second.py").write_text(SECOND.format(end=end).strip())
+    for file in (SCRIPTS / "env.py", *(SCRIPTS / "versions").glob("r*.py")):
+        (scripts / file.relative_to(SCRIPTS)).write_text(file.read_text())
+    step = ONE_MORE.format(end=end, next=NEXT, last=REVISIONS[-1])
+    (scripts / "versions" / f"r{NEXT}_next.py").write_text(step.strip())
     return scripts
 
 
@@ -221,8 +224,8 @@ def a_flavor(url: str) -> None:
 def test_an_older_database_is_brought_up_to_date_and_loses_nothing(empty_url: str, tmp_path: Path) -> None:
     a_flavor(empty_url)
     old = tables(empty_url)
-    prepare(empty_url, ("0001", "0002"), with_a_second_step(tmp_path))
-    assert stamped(empty_url) == ["0002"]
+    prepare(empty_url, (*REVISIONS, NEXT), with_one_more_step(tmp_path))
+    assert stamped(empty_url) == [NEXT]
     assert rows(empty_url, "SELECT colour FROM flavors") == ["red"]
     assert rows(empty_url, "SELECT project_id FROM flavor_access") == ["p"], "the rebuilt table took its children with it"
     new = tables(empty_url)
@@ -239,8 +242,8 @@ def test_a_step_that_fails_changes_nothing(empty_url: str, tmp_path: Path, end: 
     a_flavor(empty_url)
     old = tables(empty_url)
     with pytest.raises((RuntimeError, Unavailable)):
-        prepare(empty_url, ("0001", "0002"), with_a_second_step(tmp_path, end))
-    assert tables(empty_url) == old and stamped(empty_url) == ["0001"]
+        prepare(empty_url, (*REVISIONS, NEXT), with_one_more_step(tmp_path, end))
+    assert tables(empty_url) == old and stamped(empty_url) == [REVISIONS[-1]]
     assert rows(empty_url, "SELECT project_id FROM flavor_access") == ["p"]
 
 

@@ -5,4 +5,4 @@ A step, once released, is never changed; it knows the tables as they were then, 
 How to write one: docs/decisions/0008-tables-change-in-steps.md.
 """
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")

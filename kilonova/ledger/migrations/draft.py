@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, UniqueConstraint
+from sqlalchemy.sql.elements import False_, True_
 
 from kilonova.ledger import transaction as _every_table  # noqa: F401 - importing the books registers their tables
 from kilonova.ledger.engine import open_engine
@@ -46,18 +47,27 @@ def next_step(words: str) -> None:
     from alembic import command
 
     from kilonova.ledger.migrate import SCRIPTS, alembic_config
-    from kilonova.ledger.migrations import REVISIONS
 
     with tempfile.TemporaryDirectory() as folder:
         engine = open_engine(f"sqlite:///{folder}/empty.sqlite")
         with engine.connect() as connection:
             config = alembic_config(connection, SCRIPTS)
             command.upgrade(config, "head")
-            number = f"{len(REVISIONS) + 1:04}"
+            number = f"{len(list((SCRIPTS / 'versions').glob('r*.py'))) + 1:04}"
+            config.attributes["render_item"] = _said
             config.set_main_option("file_template", "r%%(rev)s_%%(slug)s")
             config.set_main_option("version_locations", str(SCRIPTS / "versions"))
             command.revision(config, words, autogenerate=True, rev_id=number)
         engine.dispose()
+
+
+def _said(what: str, item: Any, context: Any) -> str | bool:
+    """A step knows none of the books' kinds, and is the same on both databases; False leaves it to Alembic."""
+    if what == "type" and isinstance(item, Packed):
+        return "sa.LargeBinary()"
+    if what == "server_default" and isinstance(getattr(item, "arg", None), False_ | True_):
+        return "sa.false()" if isinstance(item.arg, False_) else "sa.true()"
+    return False
 
 
 _KINDS = ("BigInteger", "Boolean", "Column", "Float", "ForeignKey", "Index", "Integer", "LargeBinary", "String", "Table", "Text",

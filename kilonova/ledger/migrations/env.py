@@ -10,6 +10,7 @@ context.configure(
     target_metadata=metadata,
     render_as_batch=True,
     compare_type=True,
+    render_item=context.config.attributes.get("render_item"),
 )
 with context.begin_transaction():
     context.run_migrations()
