@@ -31,6 +31,7 @@ images = Table(
     Column("sha512", String(128)),
     Column("unbootable", String(255)),
     Column("upload", String(36)),
+    Column("wanted_until", Float, index=True),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
     Column("deleted_at", Float),
@@ -89,6 +90,7 @@ def row_of(image: Image) -> dict[str, Any]:
         "sha512": content.sha512 if content else None,
         "unbootable": content.unbootable if content else None,
         "upload": image.upload,
+        "wanted_until": image.wanted_until,
         "created_at": image.created_at,
         "updated_at": image.updated_at,
     }
@@ -112,6 +114,7 @@ def image_of(row: Any, tags: Sequence[str], properties: dict[str, str]) -> Image
         properties=properties,
         content=_content_of(row),
         upload=row.upload,
+        wanted_until=row.wanted_until,
         created_at=row.created_at,
         updated_at=row.updated_at,
     )

@@ -9,13 +9,16 @@ from kilonova.errors import BadRequest, Conflict, NotFound
 from kilonova.ledger.image_search import image_query
 from kilonova.ledger.image_tables import image_members, image_of, image_properties, image_tags, images, member_of, row_of
 from kilonova.ledger.paging import select_page
+from kilonova.model.ids import ImageId
 from kilonova.model.image import BootImage
 from kilonova.model.images import Image, ImageQuestion, ImageStatus, Member, Viewer, boot_image, visible
+from kilonova.model.snapshots import Snapshot, snapshot_image
 
 _BY_ID = select(images).where(images.c.id == bindparam("image_id"), images.c.deleted_at.is_(None))
 _IS_MEMBER = select(image_members.c.image_id).where(
     image_members.c.image_id == bindparam("image_id"), image_members.c.member_id == bindparam("member_id")
 )
+_OVERDUE = select(images.c.id).where(images.c.wanted_until < bindparam("now"), images.c.deleted_at.is_(None))
 
 
 class Images:
@@ -66,7 +69,7 @@ class Images:
         self._connection.execute(
             update(images)
             .where(images.c.id == image_id, images.c.deleted_at.is_(None))
-            .values(deleted_at=now, status="deleted", upload=None)
+            .values(deleted_at=now, status="deleted", upload=None, wanted_until=None)
         )
         for table in (image_members, image_tags, image_properties):
             self._connection.execute(delete(table).where(table.c.image_id == image_id))
@@ -76,6 +79,27 @@ class Images:
         wanted = [status.value for status in statuses]
         query = select(images).where(images.c.deleted_at.is_(None), images.c.status.in_(wanted))
         return self._whole(self._connection.execute(query).all())
+
+    def begin_snapshot(self, snapshot: Snapshot, now: float) -> ImageId:
+        """A queued image that waits for a host to send it; its id. Raises TooLarge for more properties than an image may have."""
+        image = snapshot_image(snapshot, self._or_none(snapshot.base_image_id), now)
+        self.add(image)
+        return image.id
+
+    def fail_snapshot(self, image_id: str, now: float) -> bool:
+        """It will get no bytes: its record goes, as Nova deletes the image of a snapshot that failed.
+
+        False, and nothing is changed, when it has its bytes, or is gone; an upload that is still on its way then finds no image.
+        """
+        image = self._or_none(image_id)
+        if image is None or image.content is not None:
+            return False
+        self.remove(image_id, now)
+        return True
+
+    def overdue_snapshots(self, now: float) -> Sequence[str]:
+        """Ids of those whose time is over."""
+        return self._connection.execute(_OVERDUE, {"now": now}).scalars().all()
 
     def with_content(self) -> set[str]:
         """Ids of all images whose bytes should be in the store."""
@@ -104,6 +128,10 @@ class Images:
         """False when there was none."""
         gone = self._connection.execute(delete(image_members).filter_by(image_id=image_id, member_id=member_id))
         return gone.rowcount > 0
+
+    def _or_none(self, image_id: str) -> Image | None:
+        row = self._connection.execute(_BY_ID, {"image_id": image_id}).one_or_none() if image_id else None
+        return None if row is None else self._whole([row])[0]
 
     def _is_member(self, image_id: str, project_id: str) -> bool:
         return self._connection.execute(_IS_MEMBER, {"image_id": image_id, "member_id": project_id}).first() is not None

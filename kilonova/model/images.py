@@ -94,6 +94,8 @@ class Image(Struct, frozen=True, kw_only=True):
     content: Content | None = None
     upload: str | None = None
     """Names the one upload that may give this image its bytes; a late or lost one no longer matches."""
+    wanted_until: float | None = None
+    """A snapshot that has no bytes by then is given up; None for every other image."""
     created_at: float = 0.0
     updated_at: float = 0.0
 

@@ -1,4 +1,4 @@
-"""No state without a deadline: sends orders again that nobody answered, and ends builds whose time is over."""
+"""No state without a deadline: sends orders again that nobody answered, and ends builds and snapshots whose time is over."""
 
 import asyncio
 import logging
@@ -44,19 +44,28 @@ class Sweeper:
 
     async def sweep(self, now: float) -> None:
         """Once. Looks first, so that an idle cloud writes nothing."""
-        late, silent = await self._ledger.read(
-            lambda tx: (tx.orders.overdue(now), tx.orders.silent_since(now - self._send_again_after_s))
+        late, silent, lost = await self._ledger.read(
+            lambda tx: (
+                tx.orders.overdue(now),
+                tx.orders.silent_since(now - self._send_again_after_s),
+                tx.images.overdue_snapshots(now),
+            )
         )
         for placed in late:
             await self._ledger.write(partial(self._end, placed, now))
         if silent:
             await self._ledger.write(lambda tx: tx.orders.send_again(now - self._send_again_after_s))
+        for image_id in lost:
+            await self._ledger.write(partial(self._fail_snapshot, image_id, now))
         if now - self._pruned_at > PRUNE_EVERY_S:
             self._pruned_at = now
             await self._ledger.write(lambda tx: self._prune(tx, now))
 
     def _end(self, placed: Placed, now: float, tx: Transaction) -> None:
         end_overdue(placed, OrderWorld(tx, self._terms(now)))
+
+    def _fail_snapshot(self, image_id: str, now: float, tx: Transaction) -> None:
+        tx.images.fail_snapshot(image_id, now)
 
     def _prune(self, tx: Transaction, now: float) -> None:
         tx.actions.forget_before(now - self._traces_kept_s)

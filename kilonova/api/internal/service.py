@@ -1,4 +1,4 @@
-"""The internal routes: readiness, image data for hosts that show a ticket, the trace of a server, and the audit."""
+"""The internal routes: readiness, images for and from hosts that show a ticket, the trace of a server, and the audit."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -7,6 +7,7 @@ from msgspec import to_builtins
 
 from kilonova.api.call import Answer, Call, Handler
 from kilonova.api.errors import compute_body
+from kilonova.api.internal.snapshots import receive_handler
 from kilonova.api.internal.tickets import Tickets
 from kilonova.api.rights import Right
 from kilonova.api.service import Service
@@ -61,17 +62,23 @@ def audit_handler(audit: Audit) -> Handler:
 
 
 def service(tickets: Tickets, audit: Audit) -> Service:
-    image, compare = image_handler(tickets), audit_handler(audit)
+    image, receive, compare = image_handler(tickets), receive_handler(tickets), audit_handler(audit)
     return Service(
         name="internal",
         mount="/internal",
         routes={
             "/ready": {"GET": ready},
-            "/images/{image_id}": {"GET": image},
+            "/images/{image_id}": {"GET": image, "PUT": receive},
             "/traces/{server_id}": {"GET": trace},
             "/audit": {"GET": compare},
         },
-        rights={ready: Right.ANYONE, image: Right.ANYONE, trace: Right.READER, compare: Right.ADMIN},
+        rights={
+            ready: Right.ANYONE,
+            image: Right.ANYONE,
+            receive: Right.ANYONE,
+            trace: Right.READER,
+            compare: Right.ADMIN,
+        },
         error_body=compute_body,
     )
 

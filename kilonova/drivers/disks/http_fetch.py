@@ -6,18 +6,16 @@ It does not resume and does not retry: the build that asked does, with the deadl
 import asyncio
 import http.client
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from kilonova.build.needs import Progress
+from kilonova.drivers.disks.course import Course
 from kilonova.drivers.disks.fetch import CheckedFile
 from kilonova.errors import BuildFailed, Unavailable
 from kilonova.model.image import BootImage
 
 _PIECE = 1 << 20
-_TELL_EVERY_S = 0.5
 
 
 class HttpFetch:
@@ -36,13 +34,13 @@ class HttpFetch:
             loop.call_soon_threadsafe(progress, f"fetching image {image.name}", share)
 
         try:
-            await asyncio.to_thread(self._download, image, ticket, into, _Course(tell, stop))
+            await asyncio.to_thread(self._download, image, ticket, into, Course(tell, stop))
         except (OSError, http.client.HTTPException) as error:
             raise Unavailable("The image could not be fetched: the connection to the image service failed.") from error
         finally:
             stop.set()
 
-    def _download(self, image: BootImage, ticket: str, into: Path, course: "_Course") -> None:
+    def _download(self, image: BootImage, ticket: str, into: Path, course: Course) -> None:
         connection = self._connect()
         try:
             connection.request(
@@ -62,26 +60,8 @@ class HttpFetch:
         kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
         return kind(self._url.hostname or "127.0.0.1", self._url.port, timeout=self._quiet_s)
 
-    def _stream(self, answer: http.client.HTTPResponse, file: CheckedFile, image: BootImage, course: "_Course") -> None:
+    def _stream(self, answer: http.client.HTTPResponse, file: CheckedFile, image: BootImage, course: Course) -> None:
         buffer = memoryview(bytearray(_PIECE))
         while count := answer.readinto(buffer):
             file.write(buffer[:count])
             course.went_on(file.written / max(image.size, 1))
-
-
-class _Course:
-    """What the downloading thread says and hears: how far it is, and whether anybody still wants it."""
-
-    def __init__(self, tell: Callable[[float], None], stop: threading.Event) -> None:
-        self._tell = tell
-        self._stop = stop
-        self._told_at = time.monotonic()
-
-    def went_on(self, share: float) -> None:
-        """Pass `share` on now and then. Raises BuildFailed when the build was called off."""
-        if self._stop.is_set():
-            raise BuildFailed("The build was called off.")
-        now = time.monotonic()
-        if now - self._told_at >= _TELL_EVERY_S:
-            self._told_at = now
-            self._tell(share)

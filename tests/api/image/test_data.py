@@ -12,8 +12,8 @@ import httpx
 import msgspec
 import pytest
 
-from kilonova.api.image import data as data_handlers
 from kilonova.api.image import intake
+from kilonova.api.image import receive as receiving
 from kilonova.api.image.access import EVERYBODY
 from kilonova.api.image.recover import orphans, recover
 from kilonova.drivers.imagestore.files import IncomingFile
@@ -130,7 +130,7 @@ async def test_an_image_deleted_during_its_upload_leaves_nothing(alice: httpx.As
 async def test_an_upload_ends_early_when_its_image_is_deleted(
     alice: httpx.AsyncClient, cloud: ImageCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data_handlers, "CHECK_EVERY", 100_000)
+    monkeypatch.setattr(receiving, "CHECK_EVERY", 100_000)
     image = await create(alice)
     sent = 0
 
