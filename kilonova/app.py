@@ -196,6 +196,7 @@ async def _web(settings: Settings, folder: CloudFolder, ledger: Any, desk: Any, 
     from kilonova.api.tokens import FernetTokens, open_keys
     from kilonova.api.world import ApiWorld
     from kilonova.drivers.imagestore.files import FileStore
+    from kilonova.model.identity_passwords import PasswordRules
 
     store = FileStore(folder.images, settings.image_limit_gb << 30)
     passwords = Argon2()
@@ -216,6 +217,11 @@ async def _web(settings: Settings, folder: CloudFolder, ledger: Any, desk: Any, 
         region=settings.region,
         now=time.time,
         token_lifetime_s=settings.token_lifetime_s,
+        password_rules=PasswordRules(
+            unique_last_password_count=settings.unique_last_password_count,
+            lockout_failure_attempts=settings.lockout_failure_attempts,
+            lockout_duration=settings.lockout_duration,
+        ),
         readiness=readiness,
     )
     return quiet_server(application(world, [IDENTITY, COMPUTE, IMAGE, NETWORK, internal]))

@@ -60,6 +60,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     shutdown_limit_s: float = 20.0
     """How long a guest may take to power off before it is ended."""
     token_lifetime_s: float = 3600.0
+    unique_last_password_count: int = 0
+    """A user may not choose again one of its so many last passwords, the present one included; 0: any."""
+    lockout_failure_attempts: int = 0
+    """After so many wrong passwords in a row none is right for a while; 0: never locked."""
+    lockout_duration: float = 0.0
+    """How long that while is; 0: until an admin enables the user or sets a password."""
     traces_kept_s: float = 30 * 86400.0
     """How long it can be told what happened to a server."""
     image_limit_gb: int = 100

@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from kilonova.api.call import Answer, Call, Handler
 from kilonova.api.errors import status_of
-from kilonova.api.rights import check
+from kilonova.api.rights import Right, check
 from kilonova.api.service import Service
 from kilonova.errors import BadRequest, KilonovaError, NotAuthenticated, NotFound
+from kilonova.model.identity_credentials import permits
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,21 @@ async def find_the_caller(call: Call, service: Service, handler: Handler, rest: 
     return await rest(call)
 
 
+async def keep_to_access_rules(call: Call, service: Service, handler: Handler, rest: Rest) -> Answer:
+    """A token of an application credential with access rules is good for the calls they name; what needs no token is free.
+
+    A rule's path is the one below the service's mount (``/v2.1/servers``) or the whole. Any token may be used to look at itself.
+    """
+    use = call.caller.app_credential if call.caller else None
+    if use is not None and use.access_rules and service.rights[handler] is not Right.ANYONE:
+        below = call.url_path.removeprefix(service.mount)
+        looks_at_token = service.name == "identity" and (call.method, below) == ("GET", "/v3/auth/tokens")
+        allowed = permits(use.access_rules, service.types or (service.name,), call.method, (below, call.url_path))
+        if not allowed and not looks_at_token:
+            raise NotAuthenticated()
+    return await rest(call)
+
+
 async def agree_on_a_version(call: Call, service: Service, handler: Handler, rest: Rest) -> Answer:
     """Microversions, where the service has them."""
     if service.negotiate is not None:
@@ -93,6 +109,7 @@ MIDDLEWARE: Sequence[Middleware] = (
     refuse_nul,
     agree_on_a_version,
     find_the_caller,
+    keep_to_access_rules,
     read_the_body,
 )
 

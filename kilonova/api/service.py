@@ -22,3 +22,5 @@ class Service:
     negotiate: Callable[[Call], None] | None = None
     finish: Callable[[Call, Answer], None] | None = None
     """Adds the headers that every answer of this service carries (microversion, Vary)."""
+    types: tuple[str, ...] = ()
+    """Its types in the catalogue, aliases included, as access rules name them; empty: its name alone."""

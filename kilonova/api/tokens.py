@@ -39,6 +39,8 @@ class _Payload(msgspec.Struct, frozen=True, array_like=True):
     issued_at: float
     expires_at: float
     audit: tuple[bytes, ...]
+    app_credential: bytes = b""
+    trust: bytes = b""
 
 
 class FernetTokens:
@@ -86,6 +88,8 @@ class FernetTokens:
             issued_at=claim.issued_at,
             expires_at=claim.expires_at,
             audit=tuple(bytes.fromhex(audit) for audit in claim.audit_ids),
+            app_credential=_packed(claim.app_credential_id) if claim.app_credential_id else b"",
+            trust=_packed(claim.trust_id) if claim.trust_id else b"",
         )
         return self._fernet.encrypt(msgspec.msgpack.encode(payload)).decode().rstrip("=")
 
@@ -128,6 +132,8 @@ class FernetTokens:
             audit_ids=tuple(audit.hex() for audit in payload.audit),
             issued_at=payload.issued_at,
             expires_at=payload.expires_at,
+            app_credential_id=_unpacked(payload.app_credential),
+            trust_id=_unpacked(payload.trust),
         )
 
 

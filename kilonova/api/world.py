@@ -13,6 +13,7 @@ from kilonova.api.image.needs import ImageBook, ImageStore
 from kilonova.api.internal.needs import TraceBook
 from kilonova.api.network.needs import NetworkBook
 from kilonova.model.caller import Caller
+from kilonova.model.identity_passwords import ANY_PASSWORD, PasswordRules
 
 Result = TypeVar("Result")
 
@@ -81,3 +82,4 @@ class ApiWorld:
     readiness: Callable[[], Awaitable[dict[str, int]]]
     """How many compute hosts and network nodes are up."""
     token_lifetime_s: float = 3600.0
+    password_rules: PasswordRules = ANY_PASSWORD

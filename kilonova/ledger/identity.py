@@ -6,7 +6,9 @@ from sqlalchemy import Connection, delete, select
 
 from kilonova.errors import Conflict, Forbidden
 from kilonova.ledger import identity_tables as t
+from kilonova.ledger.identity_credentials import AccessRules, AppCredentials, Credentials, Trusts
 from kilonova.ledger.identity_epoch import read_epoch
+from kilonova.ledger.identity_passwords import Passwords
 from kilonova.ledger.identity_people import Groups, Users
 from kilonova.ledger.identity_realms import Domains, Projects
 from kilonova.ledger.identity_roles import Assignments, Revocations, Roles
@@ -79,6 +81,26 @@ class Identity:
     @cached_property
     def groups(self) -> Groups:
         return Groups(self._connection)
+
+    @cached_property
+    def passwords(self) -> Passwords:
+        return Passwords(self._connection)
+
+    @cached_property
+    def app_credentials(self) -> AppCredentials:
+        return AppCredentials(self._connection)
+
+    @cached_property
+    def access_rules(self) -> AccessRules:
+        return AccessRules(self._connection)
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        return Credentials(self._connection)
+
+    @cached_property
+    def trusts(self) -> Trusts:
+        return Trusts(self._connection)
 
     @cached_property
     def roles(self) -> Roles:

@@ -8,6 +8,7 @@ from kilonova.errors import NotFound
 from kilonova.ledger import identity_tables as t
 from kilonova.ledger.identity_epoch import count_up
 from kilonova.ledger.identity_realms import Domains
+from kilonova.ledger.identity_roles import drop_what_lost_its_roles
 from kilonova.ledger.identity_shelf import Shelf
 from kilonova.model.identity import Group, User
 
@@ -74,11 +75,14 @@ class Groups(Shelf[Group]):
         if gone.rowcount == 0:
             raise NotFound(f"User '{user_id[:64]}' not found in group '{group_id[:64]}'.")
         count_up(self._connection)
+        drop_what_lost_its_roles(self._connection, [user_id])
 
     def remove(self, record_id: str) -> None:
         a = t.assignments.c
+        members = [user.id for user in self.members(record_id)]
         self._connection.execute(delete(t.assignments).where(a.actor == "group", a.actor_id == record_id))
         super().remove(record_id)
+        drop_what_lost_its_roles(self._connection, members)
 
     def _check(self, record: Group) -> None:
         Domains(self._connection).get(record.domain_id)

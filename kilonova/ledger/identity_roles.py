@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, inser
 
 from kilonova.errors import NotFound
 from kilonova.ledger import identity_tables as t
+from kilonova.ledger.identity_credentials import drop_unfounded
 from kilonova.ledger.identity_epoch import count_up
 from kilonova.ledger.identity_realms import Projects
 from kilonova.ledger.identity_shelf import Shelf
@@ -53,6 +54,11 @@ class Roles(Shelf[Role]):
             raise NotFound(f"{role_id[:64]} does not imply {implied_id[:64]}.")
         count_up(self._connection)
 
+    def remove(self, record_id: str) -> None:
+        """With all that gave it to someone, and the credentials and trusts that pass it on."""
+        super().remove(record_id)
+        drop_what_lost_its_roles(self._connection, None)
+
     def _twins(self, record: Role) -> Mapping[str, object]:
         return {"name": record.name}
 
@@ -88,6 +94,7 @@ class Assignments:
                 f"{assignment.actor_id[:64]}, project, domain, or system: {assignment.target_id[:64]}."
             )
         count_up(self._connection)
+        drop_what_lost_its_roles(self._connection, self._users(assignment))
 
     def effective(self, user_id: str, target: str, target_id: str) -> list[Role]:
         """The user's roles there: own, of groups, inherited from above, implied. In the order of their names."""
@@ -108,6 +115,12 @@ class Assignments:
             elif row.inherited and target == "project":
                 found.update(self._projects_below(row.target, row.target_id))
         return sorted(found)
+
+    def _users(self, assignment: Assignment) -> list[str]:
+        if assignment.actor == "user":
+            return [assignment.actor_id]
+        m = t.members.c
+        return list(self._connection.execute(select(m.user_id).where(m.group_id == assignment.actor_id)).scalars())
 
     def _projects_below(self, target: str, target_id: str) -> list[str]:
         if target == "domain":
@@ -157,3 +170,13 @@ class Revocations:
 
 def _is(assignment: Assignment) -> ColumnElement[bool]:
     return and_(*(t.assignments.c[name] == value for name, value in msgspec.structs.asdict(assignment).items()))
+
+
+def drop_what_lost_its_roles(connection: Connection, user_ids: Iterable[str] | None) -> None:
+    """To be called when these users (None: anyone) may have fewer roles than before."""
+    assignments = Assignments(connection)
+
+    def effective(user_id: str, project_id: str) -> set[str]:
+        return {role.id for role in assignments.effective(user_id, "project", project_id)}
+
+    drop_unfounded(connection, effective, user_ids)

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
 
-from kilonova.ledger.schema import Packed, metadata
+from kilonova.ledger.schema import SERIAL, Packed, metadata
 
 ID = String(64)
 NAME = String(255)
@@ -146,3 +146,71 @@ endpoints = Table(
     Column("enabled", Boolean, nullable=False),
     Column("extra", Packed, nullable=False),
 )
+
+app_credentials = Table(
+    "identity_app_credentials",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("user_id", ID, ForeignKey("identity_users.id", ondelete="CASCADE"), nullable=False),
+    Column("project_id", ID, ForeignKey("identity_projects.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", NAME, nullable=False),
+    Column("secret_hash", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("expires_at", Float),
+    Column("role_ids", Packed, nullable=False),
+    Column("unrestricted", Boolean, nullable=False),
+    Column("access_rule_ids", Packed, nullable=False),
+    UniqueConstraint("user_id", "name"),
+)
+
+access_rules = Table(
+    "identity_access_rules",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("user_id", ID, ForeignKey("identity_users.id", ondelete="CASCADE"), nullable=False),
+    Column("service", NAME, nullable=False),
+    Column("method", String(16), nullable=False),
+    Column("path", NAME, nullable=False),
+    UniqueConstraint("user_id", "service", "method", "path"),
+)
+
+credentials = Table(
+    "identity_credentials",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("user_id", ID, ForeignKey("identity_users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("type", NAME, nullable=False),
+    Column("blob", Text, nullable=False),
+    Column("project_id", ID, nullable=False, index=True),
+)
+
+trusts = Table(
+    "identity_trusts",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("trustor_id", ID, ForeignKey("identity_users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("trustee_id", ID, ForeignKey("identity_users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("project_id", ID, ForeignKey("identity_projects.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("impersonation", Boolean, nullable=False),
+    Column("role_ids", Packed, nullable=False),
+    Column("expires_at", Float),
+    Column("uses_left", Integer),
+)
+
+old_passwords = Table(
+    "identity_old_passwords",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("user_id", ID, ForeignKey("identity_users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("password_hash", Text, nullable=False),
+)
+"""Hashes a user had before its present one, in the order it had them."""
+
+failed_logins = Table(
+    "identity_failed_logins",
+    metadata,
+    Column("user_id", ID, ForeignKey("identity_users.id", ondelete="CASCADE"), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("last_at", Float, nullable=False),
+)
+"""A row per user whose last password was wrong."""

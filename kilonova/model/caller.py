@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from kilonova.model.identity_credentials import AppCredentialUse, Trust
+
 
 class Caller(Struct, frozen=True, kw_only=True):
     """An authenticated user, in the project (or domain) the token is scoped to."""
@@ -26,6 +28,10 @@ class Caller(Struct, frozen=True, kw_only=True):
     issued_at: float = 0.0
     expires_at: float = 0.0
     is_system: bool = False
+    app_credential: AppCredentialUse | None = None
+    """The application credential the token was got with, or with a token that was."""
+    trust: Trust | None = None
+    """The trust the token was got with."""
 
     @property
     def is_admin(self) -> bool:

@@ -3,9 +3,10 @@
 from kilonova.api.call import Answer, Call
 from kilonova.api.identity.answers import change_identity, done, many
 from kilonova.api.identity.catalogue import catalogue
-from kilonova.api.identity.schemas import AuthRequest
+from kilonova.api.identity.schemas import AuthRequest, ScopePart
 from kilonova.api.identity.standing import Claim
-from kilonova.api.identity.views import View, domain_view, moment, project_view
+from kilonova.api.identity.token_view import is_scoped, token_view
+from kilonova.api.identity.views import View, domain_view, project_view
 from kilonova.api.identity.who import prove, scoped
 from kilonova.api.paging import links_object
 from kilonova.api.tokens import new_audit_id
@@ -21,27 +22,35 @@ async def issue_token(call: Call) -> Answer:
     request = call.json(AuthRequest).auth
     proven = await prove(call, request.identity)
     now = call.world.now()
-    parent = proven.parent
+    parent, credential = proven.parent, proven.app_credential
+    expires_at = parent.expires_at if parent else now + call.world.token_lifetime_s
+    if credential is not None and credential.expires_at is not None:
+        expires_at = min(expires_at, credential.expires_at)
+    earlier = parent.app_credential if parent else None
     claim = Claim(
         user_id=proven.user_id,
         methods=proven.methods,
         audit_ids=(new_audit_id(), parent.audit_ids[-1]) if parent else (new_audit_id(),),
         issued_at=now,
-        expires_at=parent.expires_at if parent else now + call.world.token_lifetime_s,
+        expires_at=expires_at,
+        app_credential_id=credential.id if credential else earlier.id if earlier else "",
     )
 
     def look(books: Books) -> tuple[Caller, View]:
         caller = scoped(books.identity, claim, request.scope)
-        return caller, _token_view(call, books, caller)
+        if caller.trust is not None:
+            books.identity.trusts.use(caller.trust.id)
+        return caller, token_view(call, books.identity, caller)
 
-    caller, view = await call.world.ledger.read(look)
+    by_trust = isinstance(request.scope, ScopePart) and request.scope.trust is not None
+    caller, view = await (call.world.ledger.write if by_trust else call.world.ledger.read)(look)
     headers = {"X-Subject-Token": call.world.tokens.issue(caller), "Vary": "X-Auth-Token"}
     return Answer(201, {"token": view}, headers)
 
 
 async def validate_token(call: Call) -> Answer:
     token, caller = await _subject(call)
-    view = await call.world.ledger.read(lambda books: _token_view(call, books, caller))
+    view = await call.world.ledger.read(lambda books: token_view(call, books.identity, caller))
     return Answer(200, {"token": view}, {"X-Subject-Token": token, "Vary": "X-Auth-Token"})
 
 
@@ -59,7 +68,7 @@ async def revoke_token(call: Call) -> Answer:
 
 async def show_catalogue(call: Call) -> Answer:
     caller = call.who
-    if not _is_scoped(caller):
+    if not is_scoped(caller):
         raise Forbidden("A project-scoped token is required to produce a service catalog.")
     found = await call.world.ledger.read(lambda books: catalogue(call, books.identity, caller))
     return Answer(200, {"catalog": found, "links": links_object(call, EVERYTHING, ())})
@@ -107,35 +116,3 @@ async def _subject(call: Call) -> tuple[str, Caller]:
     if caller.user_id != call.who.user_id and not call.who.roles & {"admin", "service"}:
         raise Forbidden()
     return token, caller
-
-
-def _is_scoped(caller: Caller) -> bool:
-    return bool(caller.project_id or caller.domain_id or caller.is_system)
-
-
-def _token_view(call: Call, books: Books, caller: Caller) -> View:
-    view: View = {
-        "methods": list(caller.methods),
-        "user": {
-            "id": caller.user_id,
-            "name": caller.user_name,
-            "domain": {"id": caller.user_domain_id, "name": caller.user_domain_name},
-            "password_expires_at": None,
-        },
-        "audit_ids": list(caller.audit_ids),
-        "issued_at": moment(caller.issued_at),
-        "expires_at": moment(caller.expires_at),
-    }
-    if caller.project_id:
-        domain = {"id": caller.project_domain_id, "name": caller.project_domain_name}
-        view["project"] = {"id": caller.project_id, "name": caller.project_name, "domain": domain}
-        view["is_domain"] = False
-    elif caller.domain_id:
-        view["domain"] = {"id": caller.domain_id, "name": caller.domain_name}
-    elif caller.is_system:
-        view["system"] = {"all": True}
-    if _is_scoped(caller):
-        view["roles"] = [{"id": role_id, "name": name} for role_id, name in caller.role_ids]
-        if "nocatalog" not in call.query:
-            view["catalog"] = catalogue(call, books.identity, caller)
-    return view

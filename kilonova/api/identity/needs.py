@@ -14,6 +14,8 @@ from kilonova.model.identity import (
     Role,
     User,
 )
+from kilonova.model.identity_credentials import AccessRule, AppCredential, Credential, Trust
+from kilonova.model.identity_passwords import Failures, PasswordRules
 from kilonova.model.page import Condition, Page
 
 Record = TypeVar("Record")
@@ -117,6 +119,46 @@ class Assignments(Protocol):
         ...
 
 
+class AppCredentials(Shelf[AppCredential], Protocol):
+    def named(self, name: str, user_id: str) -> AppCredential | None: ...
+
+
+class AccessRules(Shelf[AccessRule], Protocol):
+    def all_of(self, rule_ids: Iterable[str]) -> tuple[AccessRule, ...]:
+        """In the order of the ids. Raises NotFound."""
+        ...
+
+    def same_or_new(self, rule: AccessRule) -> AccessRule:
+        """The user's rule that says the same, else this one, kept."""
+        ...
+
+
+class Trusts(Shelf[Trust], Protocol):
+    def use(self, trust_id: str) -> None:
+        """Takes one of its uses, where they are counted. Raises NotFound when none is left."""
+        ...
+
+
+class Passwords(Protocol):
+    """What is remembered of passwords beside the present one."""
+
+    def last(self, user_id: str, count: int) -> list[str]:
+        """The hashes of the user's `count` last passwords, the present one first."""
+        ...
+
+    def remember(self, user_id: str, rules: PasswordRules) -> None:
+        """The present password becomes an old one."""
+        ...
+
+    def failures(self, user_id: str) -> Failures: ...
+
+    def settle(self, user_id: str, right: bool, rules: PasswordRules, now: float) -> bool:
+        """May the user in? Counts what was wrong, forgets it when all is right again; while locked nothing is right."""
+        ...
+
+    def forget_failures(self, user_id: str) -> None: ...
+
+
 class Revocations(Protocol):
     """Tokens that were revoked before their time."""
 
@@ -145,6 +187,21 @@ class IdentityBook(Protocol):
 
     @property
     def groups(self) -> Groups: ...
+
+    @property
+    def passwords(self) -> Passwords: ...
+
+    @property
+    def app_credentials(self) -> AppCredentials: ...
+
+    @property
+    def access_rules(self) -> AccessRules: ...
+
+    @property
+    def credentials(self) -> Shelf[Credential]: ...
+
+    @property
+    def trusts(self) -> Trusts: ...
 
     @property
     def roles(self) -> Roles: ...

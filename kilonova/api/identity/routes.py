@@ -2,11 +2,14 @@
 
 from kilonova.api.call import Handler, Routes
 from kilonova.api.identity import (
+    access_rules,
+    application_credentials,
     auth,
     domains,
     endpoints,
     grants,
     groups,
+    own_password,
     project_tags,
     projects,
     regions,
@@ -60,9 +63,22 @@ ROUTES: Routes = {
     # users and groups
     "/v3/users": {"GET": users.list_users, "POST": users.create_user},
     "/v3/users/{user_id}": {"GET": users.show_user, "PATCH": users.update_user, "DELETE": users.delete_user},
-    "/v3/users/{user_id}/password": {"POST": users.change_password},
+    "/v3/users/{user_id}/password": {"POST": own_password.change_password},
     "/v3/users/{user_id}/projects": {"GET": users.list_user_projects},
     "/v3/users/{user_id}/groups": {"GET": users.list_user_groups},
+    "/v3/users/{user_id}/application_credentials": {
+        "GET": application_credentials.list_app_credentials,
+        "POST": application_credentials.create_app_credential,
+    },
+    "/v3/users/{user_id}/application_credentials/{credential_id}": {
+        "GET": application_credentials.show_app_credential,
+        "DELETE": application_credentials.delete_app_credential,
+    },
+    "/v3/users/{user_id}/access_rules": {"GET": access_rules.list_access_rules},
+    "/v3/users/{user_id}/access_rules/{access_rule_id}": {
+        "GET": access_rules.show_access_rule,
+        "DELETE": access_rules.delete_access_rule,
+    },
     "/v3/groups": {"GET": groups.list_groups, "POST": groups.create_group},
     "/v3/groups/{group_id}": {"GET": groups.show_group, "PATCH": groups.update_group, "DELETE": groups.delete_group},
     "/v3/groups/{group_id}/users": {"GET": groups.list_members},

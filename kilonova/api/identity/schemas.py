@@ -187,14 +187,36 @@ class TokenMethod(Struct):
     id: str
 
 
+class UserHint(Struct):
+    """A user by id, or by name within a domain."""
+
+    id: str | None = None
+    name: str | None = None
+    domain: DomainRef | None = None
+
+
+class AppCredentialMethod(Struct):
+    """An application credential by id, or by name and user."""
+
+    secret: str
+    id: str | None = None
+    name: str | None = None
+    user: UserHint | None = None
+
+
 class IdentityPart(Struct):
     methods: Annotated[list[str], Meta(min_length=1, max_length=8)]
     password: PasswordMethod | None = None
     token: TokenMethod | None = None
+    application_credential: AppCredentialMethod | None = None
 
 
 class SystemScope(Struct):
     all: bool = False
+
+
+class TrustRef(Struct):
+    id: Id
 
 
 class ScopePart(Struct):
@@ -202,7 +224,7 @@ class ScopePart(Struct):
     domain: DomainRef | None = None
     system: SystemScope | None = None
     unscoped: dict[str, Any] | None = None
-    trust: dict[str, Any] | None = field(default=None, name="OS-TRUST:trust")
+    trust: TrustRef | None = field(default=None, name="OS-TRUST:trust")
 
 
 class AuthPart(Struct):

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from kilonova.api.identity.needs import IdentityBook
 from kilonova.errors import NotAuthenticated, NotFound
 from kilonova.model.caller import Caller
-from kilonova.model.identity import Domain, Role, User
+from kilonova.model.identity import Domain, Role, User, with_implied
+from kilonova.model.identity_credentials import AppCredentialUse, Trust
 
 Scope = Literal["", "project", "domain", "system"]
 
@@ -26,6 +27,8 @@ class Claim(Struct, frozen=True, kw_only=True):
     audit_ids: tuple[str, ...] = ()
     issued_at: float = 0.0
     expires_at: float = 0.0
+    app_credential_id: str = ""
+    trust_id: str = ""
 
 
 def claim_of(caller: Caller) -> Claim:
@@ -45,6 +48,8 @@ def claim_of(caller: Caller) -> Claim:
         audit_ids=caller.audit_ids,
         issued_at=caller.issued_at,
         expires_at=caller.expires_at,
+        app_credential_id=caller.app_credential.id if caller.app_credential else "",
+        trust_id=caller.trust.id if caller.trust else "",
     )
 
 
@@ -61,6 +66,8 @@ def stand(book: IdentityBook, claim: Claim) -> Caller:
             audit_ids=claim.audit_ids,
             issued_at=claim.issued_at,
             expires_at=claim.expires_at,
+            app_credential=_app_credential(book, claim),
+            trust=_trust(book, claim),
         )
         return _scoped(book, claim, caller) if claim.scope else caller
     except NotFound:
@@ -78,7 +85,7 @@ def _living_user(book: IdentityBook, claim: Claim) -> tuple[User, Domain]:
 
 
 def _scoped(book: IdentityBook, claim: Claim, caller: Caller) -> Caller:
-    roles = book.assignments.effective(claim.user_id, claim.scope, claim.scope_id)
+    roles = _roles(book, claim, caller)
     if not roles:
         raise NotAuthenticated()
     if claim.scope == "system":
@@ -99,6 +106,41 @@ def _scoped(book: IdentityBook, claim: Claim, caller: Caller) -> Caller:
         project_domain_id=domain.id,
         project_domain_name=domain.name,
     )
+
+
+def _roles(book: IdentityBook, claim: Claim, caller: Caller) -> list[Role]:
+    """Those the user has there; with an application credential or a trust, the ones among them that it gives."""
+    owner = caller.trust.trustor_id if caller.trust else claim.user_id
+    roles = book.assignments.effective(owner, claim.scope, claim.scope_id)
+    if caller.trust:
+        given = caller.trust.role_ids
+    elif caller.app_credential:
+        given = book.app_credentials.get(caller.app_credential.id).role_ids
+    else:
+        return roles
+    return book.roles.all_of(with_implied({role.id for role in roles} & set(given), book.roles.implications()))
+
+
+def _app_credential(book: IdentityBook, claim: Claim) -> AppCredentialUse | None:
+    if not claim.app_credential_id:
+        return None
+    found = book.app_credentials.get(claim.app_credential_id)
+    if found.user_id != claim.user_id or (claim.scope, claim.scope_id) != ("project", found.project_id):
+        raise NotAuthenticated()
+    rules = book.access_rules.all_of(found.access_rule_ids)
+    return AppCredentialUse(id=found.id, name=found.name, unrestricted=found.unrestricted, access_rules=rules)
+
+
+def _trust(book: IdentityBook, claim: Claim) -> Trust | None:
+    """Both who trusts and who is trusted must live."""
+    if not claim.trust_id:
+        return None
+    found = book.trusts.get(claim.trust_id)
+    if (claim.scope, claim.scope_id) != ("project", found.project_id):
+        raise NotAuthenticated()
+    for user_id in (found.trustor_id, found.trustee_id):
+        _living_user(book, replace(claim, user_id=user_id))
+    return found
 
 
 def _with(caller: Caller, roles: list[Role], **scope: object) -> Caller:

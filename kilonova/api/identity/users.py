@@ -1,13 +1,14 @@
-"""``/v3/users``: who may ask for a token; passwords, projects, groups. Passwords are hashed before a transaction is opened."""
+"""``/v3/users``: who may ask for a token; projects, groups. How a user changes its own password
+stands in `own_password.py`. Passwords are hashed before a transaction is opened."""
 
 from kilonova.api.call import Answer, Call
 from kilonova.api.identity.answers import change_identity, done, many, new_id, one, only_self_or_admin, own_domain
 from kilonova.api.identity.bodies import given, merged, read_object
-from kilonova.api.identity.schemas import PasswordChange, UserCreate, UserUpdate
+from kilonova.api.identity.schemas import UserCreate, UserUpdate
 from kilonova.api.identity.views import group_view, project_view, user_view
 from kilonova.api.paging import read_filters, read_page
 from kilonova.api.world import Books
-from kilonova.errors import BadRequest, NotAuthenticated, NotFound
+from kilonova.errors import BadRequest
 from kilonova.model.identity import Group, Project, User
 from kilonova.model.page import EVERYTHING, Condition, Order
 
@@ -56,6 +57,10 @@ async def update_user(call: Call) -> Answer:
         old = users.get(call.path["user_id"])
         if fields.get("domain_id", old.domain_id) != old.domain_id:
             raise BadRequest("Cannot change Domain ID.")
+        if "password_hash" in fields:
+            books.identity.passwords.remember(old.id, call.world.password_rules)
+        if "password_hash" in fields or fields.get("enabled"):
+            books.identity.passwords.forget_failures(old.id)
         return users.change(old.id, fields | {"extra": merged(old.extra, extra)})
 
     return one(call, "user", await change_identity(call, change), user_view)
@@ -63,26 +68,6 @@ async def update_user(call: Call) -> Answer:
 
 async def delete_user(call: Call) -> Answer:
     await change_identity(call, lambda books: books.identity.users.remove(call.path["user_id"]))
-    return done()
-
-
-async def change_password(call: Call) -> Answer:
-    """No token needed: who knows the old password may set a new one. All tokens of the user lose their force."""
-    body, _ = read_object(call, "user", PasswordChange)
-    user_id = call.path["user_id"]
-
-    def look(books: Books) -> tuple[str, bool]:
-        try:
-            user = books.identity.users.get(user_id)
-            return user.password_hash, user.enabled and books.identity.domains.get(user.domain_id).enabled
-        except NotFound:
-            return "", False
-
-    old_hash, enabled = await call.world.ledger.read(look)
-    if not await call.world.passwords.matches(body.original_password, old_hash) or not enabled:
-        raise NotAuthenticated()
-    fields = {"password_hash": await call.world.passwords.hash(body.password), "tokens_from": call.world.now()}
-    await change_identity(call, lambda books: books.identity.users.change(user_id, fields))
     return done()
 
 

@@ -8,25 +8,30 @@ from msgspec.structs import replace
 
 from kilonova.api.call import Call
 from kilonova.api.identity.needs import IdentityBook
-from kilonova.api.identity.schemas import DomainRef, IdentityPart, ProjectRef, ScopePart, UserRef
+from kilonova.api.identity.password_check import check_password
+from kilonova.api.identity.schemas import AppCredentialMethod, DomainRef, IdentityPart, ProjectRef, ScopePart, UserHint, UserRef
 from kilonova.api.identity.standing import Claim, stand
-from kilonova.errors import BadRequest, NotAuthenticated, NotFound, Unsupported
+from kilonova.api.world import Books
+from kilonova.errors import BadRequest, Forbidden, NotAuthenticated, NotFound
 from kilonova.model.caller import Caller
 from kilonova.model.identity import User
+from kilonova.model.identity_credentials import AppCredential
 
 
 class Proven(Struct, frozen=True, kw_only=True):
-    """A user who showed that it is one. `parent` is the token it came with, if any."""
+    """A user who showed that it is one. `parent` is the token, `app_credential` the credential it came with, if any."""
 
     user_id: str
     methods: tuple[str, ...]
     parent: Caller | None = None
+    app_credential: AppCredential | None = None
 
 
 async def prove(call: Call, identity: IdentityPart) -> Proven:
     """Every method named must succeed, for the same user. Raises NotAuthenticated, BadRequest for a method without its part."""
     users: set[str] = set()
     parent: Caller | None = None
+    credential: AppCredential | None = None
     for method in dict.fromkeys(identity.methods):
         if method == "password":
             if identity.password is None:
@@ -35,14 +40,51 @@ async def prove(call: Call, identity: IdentityPart) -> Proven:
         elif method == "token":
             if identity.token is None:
                 raise _expected("token", "identity")
-            parent = await call.world.tokens.caller(identity.token.id)
+            parent = await _by_token(call, identity.token.id)
             users.add(parent.user_id)
+        elif method == "application_credential":
+            if identity.application_credential is None:
+                raise _expected("application_credential", "identity")
+            credential = await _by_app_credential(call, identity.application_credential)
+            users.add(credential.user_id)
         else:
             raise NotAuthenticated("Attempted to authenticate with an unsupported method.")
     if len(users) != 1:
         raise NotAuthenticated()
     methods = dict.fromkeys((*(parent.methods if parent else ()), *identity.methods))
-    return Proven(user_id=users.pop(), methods=tuple(methods), parent=parent)
+    return Proven(user_id=users.pop(), methods=tuple(methods), parent=parent, app_credential=credential)
+
+
+async def _by_token(call: Call, token: str) -> Caller:
+    try:
+        parent = await call.world.tokens.caller(token)
+    except NotAuthenticated:
+        raise NotFound("Could not find token.") from None
+    if parent.trust is not None:
+        raise Forbidden("A token got by a trust cannot be exchanged for another one.")
+    return parent
+
+
+async def _by_app_credential(call: Call, given: AppCredentialMethod) -> AppCredential:
+    """By its id, or by its name among its user's. An unknown one takes as long as a wrong secret."""
+    if not given.id and not (given.name and given.user):
+        raise _expected("id, or name and user", "application_credential")
+
+    def look(books: Books) -> AppCredential | None:
+        book = books.identity
+        try:
+            if given.id:
+                return book.app_credentials.get(given.id)
+            user = _user(book, given.user) if given.user else None
+            return book.app_credentials.named(given.name or "", user.id) if user else None
+        except NotFound:
+            return None
+
+    found = await call.world.ledger.read(look)
+    right = await call.world.passwords.matches(given.secret, found.secret_hash if found else "")
+    if found is None or not right or (found.expires_at is not None and found.expires_at <= call.world.now()):
+        raise NotAuthenticated()
+    return found
 
 
 async def _by_password(call: Call, who: UserRef) -> str:
@@ -51,13 +93,10 @@ async def _by_password(call: Call, who: UserRef) -> str:
     if not who.id and not (who.domain and (who.domain.id or who.domain.name)):
         raise _expected("domain", "user")
     user = await call.world.ledger.read(lambda books: _user(books.identity, who))
-    known = user.password_hash if user else ""
-    if not await call.world.passwords.matches(who.password, known) or user is None:
-        raise NotAuthenticated()
-    return user.id
+    return (await check_password(call, user, who.password)).id
 
 
-def _user(book: IdentityBook, who: UserRef) -> User | None:
+def _user(book: IdentityBook, who: UserRef | UserHint) -> User | None:
     try:
         if who.id:
             return book.users.get(who.id)
@@ -67,7 +106,12 @@ def _user(book: IdentityBook, who: UserRef) -> User | None:
 
 
 def scoped(book: IdentityBook, claim: Claim, scope: ScopePart | str | None) -> Caller:
-    """The caller in the scope asked for; where none is, in the user's default project if that can be, else in none."""
+    """The caller in the scope asked for; where none is, in the user's default project if that can be, else in none.
+
+    An application credential is good for its own project alone.
+    """
+    if claim.app_credential_id:
+        return stand(book, _in_own_project(book, claim, scope))
     if isinstance(scope, ScopePart):
         return stand(book, _aim(book, claim, scope))
     if scope is None:
@@ -78,6 +122,17 @@ def scoped(book: IdentityBook, claim: Claim, scope: ScopePart | str | None) -> C
             except NotAuthenticated:
                 pass  # no role there, or gone: then without a scope, as Keystone does it
     return stand(book, claim)
+
+
+def _in_own_project(book: IdentityBook, claim: Claim, scope: ScopePart | str | None) -> Claim:
+    own = replace(claim, scope="project", scope_id=book.app_credentials.get(claim.app_credential_id).project_id)
+    if scope is None:
+        return own
+    if "token" not in claim.methods:
+        raise NotAuthenticated("Application credentials cannot request a scope.")
+    if not isinstance(scope, ScopePart) or _aim(book, own, scope) != own:
+        raise NotAuthenticated("A token got by an application credential cannot change its scope.")
+    return own
 
 
 def _default_project(book: IdentityBook, user_id: str) -> str:
@@ -103,8 +158,24 @@ def _aim(book: IdentityBook, claim: Claim, scope: ScopePart) -> Claim:
             raise BadRequest("The scope system must be all.")
         return replace(claim, scope="system", scope_id="all")
     if scope.trust is not None:
-        raise Unsupported("Trusts are not available in this cloud.")
-    return claim
+        return _trusted(book, claim, scope.trust.id)
+    return replace(claim, scope="", scope_id="")
+
+
+def _trusted(book: IdentityBook, claim: Claim, trust_id: str) -> Claim:
+    """Only the trustee may use a trust; with impersonation the token is the trustor's."""
+    try:
+        trust = book.trusts.get(trust_id)
+    except NotFound:
+        raise NotAuthenticated() from None
+    if trust.trustee_id != claim.user_id:
+        raise Forbidden()
+    if trust.expires_at is not None:
+        if trust.expires_at <= claim.issued_at:
+            raise NotAuthenticated()
+        claim = replace(claim, expires_at=min(claim.expires_at, trust.expires_at))
+    user_id = trust.trustor_id if trust.impersonation else trust.trustee_id
+    return replace(claim, user_id=user_id, scope="project", scope_id=trust.project_id, trust_id=trust.id)
 
 
 def _project_id(book: IdentityBook, wanted: ProjectRef) -> str:

@@ -22,6 +22,19 @@ def upgrade() -> None:
     sa.UniqueConstraint('uuid', name=op.f('uq_aggregates_uuid')),
     sqlite_autoincrement=True
     )
+    op.create_table('fabric',
+    sa.Column('kind', sa.String(length=16), nullable=False),
+    sa.Column('id', sa.String(length=64), nullable=False),
+    sa.Column('wanted', sa.Integer(), nullable=False),
+    sa.Column('confirmed', sa.Integer(), nullable=False),
+    sa.Column('gone', sa.Boolean(), nullable=False),
+    sa.Column('settled', sa.Boolean(), nullable=False),
+    sa.Column('refused', sa.Text(), nullable=True),
+    sa.PrimaryKeyConstraint('kind', 'id', name=op.f('pk_fabric'))
+    )
+    with op.batch_alter_table('fabric', schema=None) as batch_op:
+        batch_op.create_index('ix_fabric_settled', ['settled'], unique=False)
+
     op.create_table('server_groups',
     sa.Column('id', sa.String(length=36), nullable=False),
     sa.Column('project_id', sa.String(length=64), nullable=False),
@@ -131,6 +144,56 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_identity_trusts_project_id'), ['project_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_identity_trusts_trustee_id'), ['trustee_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_identity_trusts_trustor_id'), ['trustor_id'], unique=False)
+
+    op.create_table('routers',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('project_id', sa.String(length=64), nullable=False),
+    sa.Column('name', sa.String(length=255), nullable=False),
+    sa.Column('description', sa.String(length=255), nullable=False),
+    sa.Column('created_at', sa.Float(), nullable=False),
+    sa.Column('updated_at', sa.Float(), nullable=False),
+    sa.Column('revision_number', sa.Integer(), nullable=False),
+    sa.Column('admin_state_up', sa.Boolean(), nullable=False),
+    sa.Column('enable_snat', sa.Boolean(), nullable=False),
+    sa.Column('gateway_network_id', sa.String(length=36), nullable=True),
+    sa.Column('gateway_port_id', sa.String(length=36), nullable=True),
+    sa.Column('routes', sa.LargeBinary(), nullable=False),
+    sa.Column('availability_zone_hints', sa.LargeBinary(), nullable=False),
+    sa.ForeignKeyConstraint(['gateway_network_id'], ['networks.id'], name=op.f('fk_routers_gateway_network_id')),
+    sa.ForeignKeyConstraint(['gateway_port_id'], ['ports.id'], name=op.f('fk_routers_gateway_port_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_routers'))
+    )
+    with op.batch_alter_table('routers', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_routers_gateway_network_id'), ['gateway_network_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_routers_project_id'), ['project_id'], unique=False)
+
+    op.create_table('floating_ips',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('project_id', sa.String(length=64), nullable=False),
+    sa.Column('name', sa.String(length=255), nullable=False),
+    sa.Column('description', sa.String(length=255), nullable=False),
+    sa.Column('created_at', sa.Float(), nullable=False),
+    sa.Column('updated_at', sa.Float(), nullable=False),
+    sa.Column('revision_number', sa.Integer(), nullable=False),
+    sa.Column('floating_network_id', sa.String(length=36), nullable=False),
+    sa.Column('floating_ip_address', sa.String(length=64), nullable=False),
+    sa.Column('floating_port_id', sa.String(length=36), nullable=False),
+    sa.Column('port_id', sa.String(length=36), nullable=True),
+    sa.Column('fixed_ip_address', sa.String(length=64), nullable=True),
+    sa.Column('router_id', sa.String(length=36), nullable=True),
+    sa.Column('status', sa.String(length=16), nullable=False),
+    sa.ForeignKeyConstraint(['floating_network_id'], ['networks.id'], name=op.f('fk_floating_ips_floating_network_id')),
+    sa.ForeignKeyConstraint(['floating_port_id'], ['ports.id'], name=op.f('fk_floating_ips_floating_port_id')),
+    sa.ForeignKeyConstraint(['port_id'], ['ports.id'], name=op.f('fk_floating_ips_port_id'), ondelete='SET NULL'),
+    sa.ForeignKeyConstraint(['router_id'], ['routers.id'], name=op.f('fk_floating_ips_router_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_floating_ips')),
+    sa.UniqueConstraint('floating_network_id', 'floating_ip_address', name=op.f('uq_floating_ips_floating_network_id_floating_ip_address')),
+    sa.UniqueConstraint('floating_network_id', 'port_id', 'fixed_ip_address', name=op.f('uq_floating_ips_floating_network_id_port_id_fixed_ip_address'))
+    )
+    with op.batch_alter_table('floating_ips', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_floating_ips_port_id'), ['port_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_floating_ips_project_id'), ['project_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_floating_ips_router_id'), ['router_id'], unique=False)
 
     with op.batch_alter_table('hosts', schema=None) as batch_op:
         batch_op.add_column(sa.Column('aggregate_zone', sa.Text(), nullable=True))
