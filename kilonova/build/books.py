@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from kilonova.build.record import Placed, Requested
+from kilonova.build.volume_books import Volumes
 from kilonova.model.caller import Caller
 from kilonova.model.flavor import Flavor
 from kilonova.model.guest import HostFacts
@@ -176,6 +177,10 @@ class Orders(Protocol):
 
     def task_over(self, task_id: str) -> None: ...
 
+    def no_more_tasks(self, server_id: str) -> None:
+        """The server goes: whatever else was asked for it is not waited for any more."""
+        ...
+
     def announce(self, event: str, server_id: str, payload: Mapping[str, Any]) -> None: ...
 
 
@@ -186,9 +191,13 @@ class Actions(Protocol):
 
     def begin_plain(self, server: Server, action: str, request_id: str, user_id: str, now: float) -> None: ...
 
-    def carried(self, server_id: str, attempt: int, spans: Sequence[Span]) -> None: ...
+    def carried(self, server_id: str, attempt: int, spans: Sequence[Span], request_id: str = "") -> None:
+        """The hops of the newest action, or of the one of a request."""
+        ...
 
-    def end(self, server_id: str, message: str | None, now: float) -> None: ...
+    def end(self, server_id: str, message: str | None, now: float, request_id: str = "") -> None:
+        """The newest action, or the one of a request, is over; `message` says what went wrong."""
+        ...
 
 
 class ServerGroups(Protocol):
@@ -227,6 +236,9 @@ class Books(Protocol):
 
     @property
     def networks(self) -> Networks: ...
+
+    @property
+    def volumes(self) -> Volumes: ...
 
     @property
     def servers(self) -> Servers: ...

@@ -23,6 +23,10 @@ class Disks(Protocol):
         """The root disk (an overlay on the cached image), ephemeral and swap disks. Raises BuildFailed; then nothing is left."""
         ...
 
+    async def existing(self, build: Placed) -> tuple[Disk, ...]:
+        """The disks `assemble` has made, as they are now. Raises BuildFailed when they are not there."""
+        ...
+
     async def add_config_drive(self, build: Wired) -> Disk:
         """An ISO 9660 volume ``config-2`` with OpenStack's metadata."""
         ...
@@ -45,6 +49,10 @@ class Hypervisor(Protocol):
 
     async def destroy(self, server_id: ServerId) -> None:
         """End the guest at once and forget it; none there is no error."""
+        ...
+
+    async def stop_now(self, server_id: ServerId) -> None:
+        """End the guest's process at once; its disks and what is known of it stay. None there is no error."""
         ...
 
     async def shut_down(self, server_id: ServerId, timeout_s: float) -> None:

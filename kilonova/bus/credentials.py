@@ -21,7 +21,7 @@ import nkeys
 from kilonova.bus import subjects
 from kilonova.model.ids import HostName, NodeName
 
-Role = Literal["compute", "network"]
+Role = Literal["compute", "network", "volume"]
 
 REPLY_WITHIN_S = 120
 """A node may answer a question it was asked for this long, and on no other subject of the asker."""
@@ -102,10 +102,10 @@ def node_permissions(node: NodeName, hosts: Sequence[HostName], role: Role) -> d
     """What a node may publish and receive, in the words of a NATS user JWT."""
     queues = [subjects.deliver_subject("compute", host) for host in hosts]
     readers = [subjects.consumer("compute", host) for host in hosts]
-    wanted_from_others = ["queue.network.*"]
-    if role == "network":
-        queues = [subjects.deliver_subject("network", node)]
-        readers = [subjects.consumer("network", node)]
+    wanted_from_others = ["queue.network.*", "queue.volume.*"]
+    if role != "compute":
+        queues = [subjects.deliver_subject(role, node)]
+        readers = [subjects.consumer(role, node)]
         wanted_from_others = [subjects.ANSWERS]
     return {
         "pub": {

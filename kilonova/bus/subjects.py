@@ -14,7 +14,7 @@ It does not publish anything and does not know the broker.
 import re
 from typing import Literal
 
-QueueKind = Literal["compute", "network"]
+QueueKind = Literal["compute", "network", "volume"]
 
 ORDERS = "ORDERS"
 NEWS = "NEWS"
@@ -22,7 +22,7 @@ CONTROL = "control"
 """The queue group of all control processes, and the first name of each of them."""
 
 ANSWERS = "_INBOX.*.answer.>"
-"""Where network nodes answer those who put something into their queue."""
+"""Where network and volume nodes answer those who put something into their queue."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -44,7 +44,7 @@ def queue(kind: QueueKind, name: str) -> str:
 def queue_subject(queue: str) -> str:
     """The subject of a queue named by `queue()`. Raises ValueError when it is not such a name."""
     kind, dot, name = queue.partition(".")
-    if kind not in ("compute", "network") or not dot:
+    if kind not in ("compute", "network", "volume") or not dot:
         raise ValueError(f"not a queue: {queue!r}")
     return f"queue.{kind}.{token(name)}"
 

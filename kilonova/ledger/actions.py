@@ -37,11 +37,22 @@ _OF = select(actions).where(actions.c.server_id == bindparam("sid")).order_by(ac
 _LATEST = (
     select(actions.c.id).where(actions.c.server_id == bindparam("sid")).order_by(actions.c.id.desc()).limit(1).scalar_subquery()
 )
+_OF_REQUEST = (
+    select(actions.c.id)
+    .where(actions.c.server_id == bindparam("sid"), actions.c.request_id == bindparam("request"))
+    .order_by(actions.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
 _END = update(actions).where(actions.c.id == _LATEST).values(updated_at=bindparam("now"), message=bindparam("why"))
+_END_REQUEST = update(actions).where(actions.c.id == _OF_REQUEST).values(updated_at=bindparam("now"), message=bindparam("why"))
 _ORDERED = (
     update(actions)
     .where(actions.c.server_id == bindparam("sid"), actions.c.action == "create")
     .values(ordered=bindparam("spans"))
+)
+_CARRIED_REQUEST = (
+    update(actions).where(actions.c.id == _OF_REQUEST).values(carried=bindparam("spans"), attempt=bindparam("number"))
 )
 _CARRIED = update(actions).where(actions.c.id == _LATEST).values(carried=bindparam("spans"), attempt=bindparam("number"))
 
@@ -77,20 +88,26 @@ class Actions:
         """All that control timed of a build: also steps 4 and 5, which were not over when the row was written."""
         self._db.execute(_ORDERED, {"sid": server_id, "spans": msgspec.to_builtins(tuple(spans))})
 
-    def carried(self, server_id: str, attempt: int, spans: Sequence[Span]) -> None:
+    def carried(self, server_id: str, attempt: int, spans: Sequence[Span], request_id: str = "") -> None:
         """The hops of one attempt, however often they are reported; those of earlier attempts on other hosts stay before them."""
         known = [{**hop, "attempt": attempt} for hop in msgspec.to_builtins(tuple(spans))]
+        if request_id:
+            self._db.execute(_CARRIED_REQUEST, {"sid": server_id, "request": request_id, "spans": known, "number": attempt})
+            return
         if attempt > 1:
             row = self._db.execute(_OF.limit(1), {"sid": server_id}).one_or_none()
             earlier = (row.carried or ()) if row is not None else ()
             known = [*(hop for hop in earlier if hop.get("attempt", 1) < attempt), *known]
         self._db.execute(_CARRIED, {"sid": server_id, "spans": known, "number": attempt})
 
-    def end(self, server_id: str, message: str | None, now: float) -> None:
+    def end(self, server_id: str, message: str | None, now: float, request_id: str = "") -> None:
         why = (
             None if message is None else message.replace("\0", "")
         )  # from a node; PostgreSQL takes none, and it would say it for ever
-        self._db.execute(_END, {"sid": server_id, "why": why, "now": now})
+        if request_id:
+            self._db.execute(_END_REQUEST, {"sid": server_id, "request": request_id, "why": why, "now": now})
+        else:
+            self._db.execute(_END, {"sid": server_id, "why": why, "now": now})
 
     def of_server(self, server_id: str) -> Sequence[Action]:
         return [_action(row) for row in self._db.execute(_OF, {"sid": server_id})]

@@ -13,6 +13,7 @@ from kilonova.build.record import Placed
 from kilonova.ledger.networks import Networks
 from kilonova.ledger.schema import SERIAL, Packed, metadata
 from kilonova.lifecycle.remove import Removal
+from kilonova.lifecycle.volume_work import VolumeOrder
 from kilonova.model.ids import HostName, NodeName, ServerId
 from kilonova.model.server import Server
 
@@ -24,6 +25,9 @@ orders = Table(
     Column("attempt", Integer, nullable=False),
     Column("kind", Text, nullable=False),
     Column("host", Text, nullable=False),
+    # Kind of queue and the message class's name; empty where the kind of order says it.
+    Column("queue", Text, nullable=False, server_default="compute"),
+    Column("message", Text, nullable=False, server_default=""),
     Column("body", LargeBinary, nullable=False),
     Column("traceparent", Text, nullable=False),
     Column("deadline", Float),
@@ -46,6 +50,7 @@ _INSERT = orders.insert()
 _NEWS = news.insert()
 _ANSWERED = delete(orders).where(orders.c.id == bindparam("order_id"))
 _BUILD_OF = select(orders.c.body).where(orders.c.server_id == bindparam("sid"), orders.c.kind == "build")
+_NO_TASKS = delete(orders).where(orders.c.server_id == bindparam("sid"), orders.c.kind == "task")
 _UNSENT = select(orders).where(orders.c.published_at.is_(None)).limit(bindparam("most"))
 _SENT = update(orders).where(orders.c.id == bindparam("order_id")).values(published_at=bindparam("at"), sent=orders.c.sent + 1)
 _OLD_NEWS = select(news).order_by(news.c.id).limit(bindparam("most"))
@@ -82,6 +87,60 @@ class Orders:
     def placed(self, server_id: str) -> Placed | None:
         body = self._db.execute(_BUILD_OF, {"sid": server_id}).scalars().first()
         return None if body is None else msgspec.msgpack.decode(body, type=Placed)
+
+    def queue_task(self, task: Placed) -> None:
+        """A later action on a server; its class names it."""
+        self._insert(
+            task.task_id,
+            task.server_id,
+            task.attempt,
+            "task",
+            task.host,
+            task,
+            deadline=task.deadline,
+            message=type(task).__name__,
+        )
+
+    def task(self, task_id: str, kinds: Mapping[str, Any]) -> tuple[str, Any] | None:
+        """(saga's name, order) of an action that is under way, None when it is over."""
+        row = self._db.execute(select(orders).where(orders.c.id == task_id)).one_or_none()
+        return None if row is None else _task(row, kinds)
+
+    def task_over(self, task_id: str) -> None:
+        self._db.execute(_ANSWERED, {"order_id": task_id})
+
+    def no_more_tasks(self, server_id: str) -> None:
+        """The server goes: whatever else was asked for it is not waited for any more."""
+        self._db.execute(_NO_TASKS, {"sid": server_id})
+
+    def tasks_of(self, server_id: str, kinds: Mapping[str, Any]) -> Sequence[tuple[str, Any]]:
+        """All actions that are under way for this server."""
+        rows = self._db.execute(select(orders).where(orders.c.server_id == server_id, orders.c.kind == "task"))
+        return [_task(row, kinds) for row in rows]
+
+    def overdue_tasks(self, now: float, kinds: Mapping[str, Any]) -> Sequence[tuple[str, Any]]:
+        rows = self._db.execute(select(orders).where(orders.c.kind == "task", orders.c.deadline < now))
+        return [_task(row, kinds) for row in rows]
+
+    def queue_volume(self, order: VolumeOrder) -> None:
+        """Work for a volume node."""
+        self._insert(
+            order.work_id, order.volume_id, 0, "volume", order.node, order,
+            deadline=order.deadline, queue="volume", message=VolumeOrder.__name__,
+        )  # fmt: skip
+
+    def volume_order(self, work_id: str) -> VolumeOrder | None:
+        """The work on a volume that is under way."""
+        body = self._db.execute(select(orders.c.body).where(orders.c.id == work_id)).scalar_one_or_none()
+        return None if body is None else msgspec.msgpack.decode(body, type=VolumeOrder)
+
+    def volume_done(self, work_id: str) -> None:
+        """The node has given its last word on this work."""
+        self._db.execute(_ANSWERED, {"order_id": work_id})
+
+    def overdue_volumes(self, now: float) -> Sequence[VolumeOrder]:
+        rows = self._db.execute(select(orders.c.body).where(orders.c.kind == "volume", orders.c.deadline < now)).scalars()
+        return [msgspec.msgpack.decode(body, type=VolumeOrder) for body in rows]
 
     def announce(self, event: str, server_id: str, payload: Mapping[str, Any]) -> None:
         self._db.execute(_NEWS, {"event": event, "server_id": server_id, "payload": dict(payload)})
@@ -127,10 +186,30 @@ class Orders:
     def _queue(  # noqa: PLR0913 - one row
         self, server_id: str, attempt: int, kind: str, host: str, body: Any, traceparent: str, deadline: float | None
     ) -> None:
+        order_id = _id(server_id, attempt, kind)
+        message = type(body).__name__
+        self._insert(order_id, server_id, attempt, kind, host, body, traceparent=traceparent, deadline=deadline, message=message)
+
+    def _insert(  # noqa: PLR0913 - one row
+        self,
+        order_id: str,
+        server_id: str,
+        attempt: int,
+        kind: str,
+        host: str,
+        body: Any,
+        *,
+        deadline: float | None,
+        message: str,
+        queue: str = "compute",
+        traceparent: str = "",
+    ) -> None:
         self._db.execute(
             _INSERT,
             {
-                "id": _id(server_id, attempt, kind),
+                "id": order_id,
+                "queue": queue,
+                "message": message,
                 "server_id": server_id,
                 "attempt": attempt,
                 "kind": kind,
@@ -148,6 +227,13 @@ class Orders:
 
         name = self._db.execute(select(nodes.c.name).where(nodes.c.role == "network").order_by(nodes.c.name)).scalars().first()
         return NodeName(name or "")
+
+
+def _task(row: Any, kinds: Mapping[str, Any]) -> tuple[str, Any]:
+    for name, action in kinds.items():
+        if action.saga.takes.__name__ == row.message:
+            return name, msgspec.msgpack.decode(row.body, type=action.saga.takes)
+    raise LookupError(f"no action takes {row.message}")
 
 
 def _id(server_id: str, attempt: int, kind: str) -> str:

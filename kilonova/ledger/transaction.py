@@ -1,6 +1,7 @@
 """One transaction: a connection, and the book of each noun opened on it. Holds no query itself."""
 
 from functools import cached_property
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -14,8 +15,16 @@ from kilonova.ledger.keypairs import Keypairs
 from kilonova.ledger.networks import Networks
 from kilonova.ledger.orders import Orders
 from kilonova.ledger.quotas import Quotas
+from kilonova.ledger.routing.fabric import Fabric
 from kilonova.ledger.server_groups import ServerGroups
 from kilonova.ledger.servers import Servers
+
+
+class NoVolumes:
+    """Until there are some."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_, **__: ()
 
 
 class Transaction:
@@ -37,6 +46,10 @@ class Transaction:
     @cached_property
     def aggregates(self) -> Aggregates:
         return Aggregates(self.connection)
+
+    @cached_property
+    def volumes(self) -> NoVolumes:
+        return NoVolumes()
 
     @cached_property
     def hosts(self) -> Hosts:
@@ -64,7 +77,11 @@ class Transaction:
 
     @cached_property
     def networks(self) -> Networks:
-        return Networks(self.connection)
+        return Networks(self.connection, self._note_order)
+
+    @cached_property
+    def fabric(self) -> Fabric:
+        return self.networks.fabric
 
     @cached_property
     def flavors(self) -> Flavors:

@@ -70,6 +70,7 @@ def order_removal(server: Server, request_id: str, user_id: str, world: OrderWor
     placed = books.orders.placed(server.id)
     if placed is not None:
         books.orders.answered(server.id, placed.attempt)
+    books.orders.no_more_tasks(server.id)
     books.servers.deleting(server.id, now)
     books.actions.begin_plain(server, "delete", request_id, user_id, now)
     books.orders.announce("instance.delete.start", server.id, {"uuid": server.id, "state": server.vm_state})
@@ -99,6 +100,7 @@ def note_gone(report: ServerGone, world: OrderWorld) -> None:
 
 def _finish(server_id: str, books: Books, now: float) -> None:
     books.networks.release_server_ports(server_id)
+    books.volumes.release_server(server_id, now)
     books.servers.gone(server_id, now)
     books.actions.end(server_id, None, now)
     books.orders.announce("instance.delete.end", server_id, {"uuid": server_id, "state": "deleted"})

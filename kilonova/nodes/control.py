@@ -8,15 +8,27 @@ from dataclasses import dataclass, field
 
 from kilonova.build.admit import OrderDesk, OrderWorld
 from kilonova.build.giveup import give_up_or_try_elsewhere
-from kilonova.build.report import BuildProgress, Confirmed, Report, ReportBatch, ServerGone, ServerNotBuilt, ServerRuns
+from kilonova.build.report import (
+    BuildProgress,
+    Confirmed,
+    Report,
+    ReportBatch,
+    ServerGone,
+    ServerNotBuilt,
+    ServerRuns,
+    TaskDone,
+    TaskFailed,
+)
 from kilonova.build.start import announce_running, note_progress
 from kilonova.bus.port import Answerers, Bus, Delivery
 from kilonova.bus.subjects import CONTROL, sender
 from kilonova.errors import Forbidden, Unavailable
 from kilonova.ledger.ledger import Ledger
 from kilonova.ledger.transaction import Transaction
+from kilonova.lifecycle.actions import SERVER_ACTIONS
 from kilonova.lifecycle.inventory import Hello, Welcome, compare
 from kilonova.lifecycle.remove import note_gone
+from kilonova.lifecycle.task import note_task
 from kilonova.model.ids import NodeName
 from kilonova.saga.faults import Faults, no_faults
 
@@ -24,11 +36,18 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 20.0
 
+
+def note_action(report: TaskDone | TaskFailed, world: OrderWorld) -> None:
+    note_task(report, SERVER_ACTIONS, world)
+
+
 WHO_NOTES: Mapping[type[Report], Callable[..., None]] = {
     BuildProgress: note_progress,
     ServerRuns: announce_running,
     ServerNotBuilt: give_up_or_try_elsewhere,
     ServerGone: note_gone,
+    TaskDone: note_action,
+    TaskFailed: note_action,
 }
 """Which function of the story takes which report."""
 
@@ -94,8 +113,8 @@ class ControlNode:
 
     async def _open_queues(self, hello: Hello) -> None:
         """Made anew, so that what an earlier process took and did not finish comes again at once."""
-        if hello.role == "network":
-            await self.bus.redeliver("network", hello.node)
+        if hello.role in ("network", "volume"):
+            await self.bus.redeliver("network" if hello.role == "network" else "volume", hello.node)
             return
         await asyncio.gather(*(self.bus.redeliver("compute", host.facts.host) for host in hello.hosts))
 
@@ -105,6 +124,7 @@ class ControlNode:
         await asyncio.gather(
             *(self.bus.ensure_queue("compute", host.name) for host in hosts),
             *(self.bus.ensure_queue("network", name) for name, role in nodes if role == "network"),
+            *(self.bus.ensure_queue("volume", name) for name, role in nodes if role == "volume"),
         )
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from kilonova.build import STEP_OF, order
 from kilonova.build.admit import OrderDesk, OrderWorld
@@ -21,6 +22,7 @@ from kilonova.nodes.relay import Relay
 from kilonova.trace.recorder import OrderTimer
 
 CONSOLE_WITHIN_S = 10.0
+Told = TypeVar("Told")
 
 
 class Desk:
@@ -50,6 +52,14 @@ class Desk:
             order_removal(server, request_id, caller.user_id, OrderWorld(tx, self._terms(time.time())))
 
         await self._ledger.write(write)
+
+    async def act(self, server_id: str, caller: Caller, order: Callable[[Server, OrderWorld], Told]) -> Told:
+        project = None if caller.is_admin else caller.project_id
+
+        def write(tx: Transaction) -> Told:
+            return order(tx.servers.get(server_id, project), OrderWorld(tx, self._terms(time.time())))
+
+        return await self._ledger.write(write)
 
     async def console_output(self, server: Server, lines: int | None) -> str:
         if server.host is None or server.node is None:

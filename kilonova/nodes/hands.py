@@ -68,7 +68,13 @@ class ComputeHands:
         return self._hosts[host].hypervisor
 
     async def ask_network(self, node: NodeName, message: Struct, answer: type[Told]) -> Told:
-        parcel = Parcel(queue=queue("network", node), message=message, message_id=new_uuid())
+        return await self._ask(queue("network", node), message, answer)
+
+    async def ask_volume(self, node: NodeName, message: Struct, answer: type[Told]) -> Told:
+        return await self._ask(queue("volume", node), message, answer)
+
+    async def _ask(self, where: str, message: Struct, answer: type[Told]) -> Told:
+        parcel = Parcel(queue=where, message=message, message_id=new_uuid())
         return await self._bus.put_and_wait(parcel, answer, timeout_s=self._network_limit_s, again_every_s=ASK_AGAIN_S)
 
     def tell(self, progress: BuildProgress) -> None:

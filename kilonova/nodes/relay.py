@@ -30,6 +30,7 @@ IDLE_S = 2.0
 """Looks by itself after so long without a hint: an order another control process wrote is not left lying."""
 
 MESSAGE_OF = {"build": Placed.__name__, "remove": Removal.__name__}
+"""Of orders written before the row itself said it."""
 
 
 class Relay:
@@ -109,8 +110,8 @@ class Relay:
 
 
 def _parcel(row: Any) -> Parcel:
-    packed = Packed(MESSAGE_OF[row.kind], row.body)
-    return Parcel(queue=queue("compute", row.host), message=packed, message_id=_message_id(row), traceparent=row.traceparent)
+    packed = Packed(row.message or MESSAGE_OF[row.kind], row.body)
+    return Parcel(queue=queue(row.queue, row.host), message=packed, message_id=_message_id(row), traceparent=row.traceparent)
 
 
 def _message_id(row: Any) -> str:

@@ -12,6 +12,8 @@ from kilonova.build.record import Placed
 from kilonova.errors import KilonovaError
 from kilonova.ledger.ledger import Ledger
 from kilonova.ledger.transaction import Transaction
+from kilonova.lifecycle.actions import SERVER_ACTIONS
+from kilonova.lifecycle.task import Asked, end_overdue_task
 
 log = logging.getLogger(__name__)
 
@@ -44,15 +46,17 @@ class Sweeper:
 
     async def sweep(self, now: float) -> None:
         """Once. Looks first, so that an idle cloud writes nothing."""
-        late, silent, lost = await self._ledger.read(
+        (late, late_tasks), silent, lost = await self._ledger.read(
             lambda tx: (
-                tx.orders.overdue(now),
+                (tx.orders.overdue(now), tx.orders.overdue_tasks(now, SERVER_ACTIONS)),
                 tx.orders.silent_since(now - self._send_again_after_s),
                 tx.images.overdue_snapshots(now),
             )
         )
         for placed in late:
             await self._ledger.write(partial(self._end, placed, now))
+        for name, task in late_tasks:
+            await self._ledger.write(partial(self._end_task, name, task, now))
         if silent:
             await self._ledger.write(lambda tx: tx.orders.send_again(now - self._send_again_after_s))
         for image_id in lost:
@@ -63,6 +67,9 @@ class Sweeper:
 
     def _end(self, placed: Placed, now: float, tx: Transaction) -> None:
         end_overdue(placed, OrderWorld(tx, self._terms(now)))
+
+    def _end_task(self, name: str, task: Asked, now: float, tx: Transaction) -> None:
+        end_overdue_task(task, SERVER_ACTIONS[name], OrderWorld(tx, self._terms(now)))
 
     def _fail_snapshot(self, image_id: str, now: float, tx: Transaction) -> None:
         tx.images.fail_snapshot(image_id, now)

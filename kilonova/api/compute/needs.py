@@ -1,8 +1,9 @@
 """What the compute API asks of the ledger and of the servers' desk."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, TypeVar
 
+from kilonova.build.admit import OrderWorld
 from kilonova.build.wish import Ordered, Wish
 from kilonova.model.caller import Caller
 from kilonova.model.flavor import Flavor
@@ -13,6 +14,7 @@ from kilonova.model.quota import ComputeQuota, ComputeUsage
 from kilonova.model.server import Action, Server, ServerFilter
 from kilonova.model.server_address import ServerAddress
 
+Told = TypeVar("Told")
 
 class ServerBook(Protocol):
     """The servers. `project_id` None looks in all projects; a server of another project is NotFound."""
@@ -152,6 +154,10 @@ class ServerDesk(Protocol):
 
     async def delete(self, server_id: str, caller: Caller, request_id: str) -> None:
         """Order its end; works in every state. Raises NotFound."""
+        ...
+
+    async def act(self, server_id: str, caller: Caller, order: Callable[[Server, OrderWorld], Told]) -> Told:
+        """One transaction: `order` (of `lifecycle/`) writes what is to be done. Raises NotFound, and what it raises."""
         ...
 
     async def console_output(self, server: Server, lines: int | None) -> str:

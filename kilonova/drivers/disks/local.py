@@ -62,6 +62,13 @@ class QcowDisks:
             raise
         return _listed(folder)
 
+    async def existing(self, build: Placed) -> tuple[Disk, ...]:
+        """The disks `assemble` has made. Raises BuildFailed when they are not there."""
+        folder = server_folder(self._root, build.server_id, _PART)
+        if not folder.exists():
+            raise BuildFailed("The server's disks are not on its host.")
+        return _listed(folder)
+
     async def add_config_drive(self, build: Wired) -> Disk:
         """The config drive, written anew each time: a guest that has the old one open keeps it. Raises BuildFailed."""
         folder = server_folder(self._root, build.server_id, _PART)

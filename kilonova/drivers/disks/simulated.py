@@ -5,6 +5,7 @@ from pathlib import Path
 from kilonova.build.needs import Progress
 from kilonova.build.record import Placed, Wired
 from kilonova.drivers.simulation import Faults, Memory, NoFaults
+from kilonova.errors import BuildFailed
 from kilonova.model.guest import Disk
 from kilonova.model.ids import ServerId
 
@@ -23,6 +24,12 @@ class SimulatedDisks:
             self._memory.put(build.server_id, "root")
         size = build.flavor.disk_gb << 30
         return (Disk(name="root", path=f"simulated/{build.server_id}/root", format="qcow2", size=size, boot_index=0),)
+
+    async def existing(self, build: Placed) -> tuple[Disk, ...]:
+        """What `assemble` gave. Raises BuildFailed when it never did."""
+        if build.server_id not in self._memory.words:
+            raise BuildFailed("The server's disks are not on its host.")
+        return await self.assemble(build, lambda what, share: None)
 
     async def add_config_drive(self, build: Wired) -> Disk:
         """A config drive, by name."""

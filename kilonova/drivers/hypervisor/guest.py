@@ -81,6 +81,11 @@ class QemuGuest:
         await self._quit()
         await self._lived()
 
+    async def end(self) -> None:
+        """End it at once, and note that it was wanted. Raises Unavailable when the kernel cannot end it."""
+        self._note("shutdown")
+        await self.kill()
+
     async def kill(self) -> None:
         """End it at once. Raises Unavailable when the kernel cannot end it (its disk does not answer)."""
         self._wanted = True

@@ -1,0 +1,8 @@
+"""Every later action on a server by the name of its saga: what nodes carry out and control notes the end of."""
+
+from collections.abc import Mapping
+
+from kilonova.lifecycle.power import POWER
+from kilonova.lifecycle.task import ServerAction
+
+SERVER_ACTIONS: Mapping[str, ServerAction] = {**POWER}

@@ -1,0 +1,39 @@
+"""How each later action is asked for over the API, from which state, and what it leads to."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from kilonova.model.server import Server
+from kilonova.sim import SimulatedCloud
+
+
+class Deed(Struct, frozen=True, kw_only=True):
+    """One action. `before`: actions that must have been done; `lost`: vm_states it may leave when it fails, beside the old one."""
+
+    body: Mapping[str, Any]
+    status: str
+    before: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    server: Mapping[str, Any] = {}
+
+    async def ask(self, cloud: SimulatedCloud, server_id: str) -> None:
+        answer = await cloud.send("POST", f"/compute/v2.1/servers/{server_id}/action", dict(self.body))
+        assert answer.status_code in (200, 202), answer.text
+
+    async def ended(self, cloud: SimulatedCloud, server_id: str) -> Server:
+        """Waits until nothing is under way."""
+
+        def settled(tx: Any) -> bool:
+            server = tx.servers.whatever(server_id)
+            return server.task_state is None and not tx.orders.open_servers() & {server_id}
+
+        await cloud.until(lambda: cloud.ledger.read(settled), "the end of the action")
+        return await cloud.server(server_id)
+
+
+DEEDS: Mapping[str, Deed] = {
+    "stop": Deed(body={"os-stop": None}, status="SHUTOFF"),
+    "start": Deed(body={"os-start": None}, status="ACTIVE", before=("stop",)),
+}
