@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-from kilonova.errors import BadRequest
+from kilonova.errors import BadRequest, Forbidden
 from kilonova.model.ids import ImageId
 from kilonova.model.image import BootImage
 from kilonova.model.page import EVERYTHING, Condition, Page
@@ -115,6 +115,29 @@ def visible(image: Image, viewer: Viewer, is_member: bool) -> bool:
         return True
     return image.visibility is Visibility.SHARED and is_member
 
+
+def check_owner(image: Image, viewer: Viewer) -> None:
+    """Raises Forbidden for whoever only sees the image."""
+    if not (viewer.is_admin or image.owner == viewer.project_id):
+        raise Forbidden(f"You are not permitted to modify image {image.id}: it belongs to another project.")
+
+
+def check_deletable(image: Image, viewer: Viewer) -> None:
+    """Raises Forbidden for another project's image, and for a protected one."""
+    check_owner(image, viewer)
+    if image.protected:
+        raise Forbidden(f"Image {image.id} is protected and cannot be deleted.")
+
+
+MEASURED = frozenset(
+    ("size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value", "status", "locations", "stores", "direct_url")
+) | {"created_at", "updated_at", "deleted_at", "deleted", "self", "file", "schema", "first", "next"}
+"""What an image says of itself and nobody sets."""
+SETTABLE = frozenset(
+    ("name", "visibility", "owner", "disk_format", "container_format", "min_disk", "min_ram", "protected", "os_hidden", "tags")
+)
+NOT_ADDITIONAL = MEASURED | SETTABLE | {"id"}
+"""Every other name is that of an additional property."""
 
 BOOTABLE = ("qcow2", "raw", "iso")
 """Formats that QEMU is given here. Others are kept and served."""

@@ -5,6 +5,7 @@ from kilonova.api.compute import (
     flavor_specs,
     flavors,
     hypervisors,
+    image_proxy,
     instance_actions,
     keypairs,
     quotas,
@@ -82,4 +83,5 @@ RIGHTS: Rights = {
     routes.hypervisor_uptime: Right.ADMIN,
     routes.hypervisor_search: Right.ADMIN,
     routes.hypervisor_servers: Right.ADMIN,
+    **image_proxy.RIGHTS,
 }

@@ -6,6 +6,7 @@ from kilonova.api.compute import (
     flavor_specs,
     flavors,
     hypervisors,
+    image_proxy,
     instance_actions,
     keypairs,
     quotas,
@@ -86,6 +87,7 @@ _V2_1: Routes = {
     HYPERVISOR + "/uptime": {"GET": hypervisor_uptime},
     HYPERVISOR + "/search": {"GET": hypervisor_search},
     HYPERVISOR + "/servers": {"GET": hypervisor_servers},
+    **image_proxy.ROUTES,
 }
 
 ROUTES: Routes = {

@@ -6,11 +6,11 @@ import msgspec
 
 from kilonova.api.call import Answer, Call
 from kilonova.api.errors import image_body
-from kilonova.api.image.access import check_owner, image_id_of, viewer_of
+from kilonova.api.image.access import image_id_of, viewer_of
 from kilonova.api.image.receive import OCTETS, Begin, Delivery, check_octets, receive
 from kilonova.api.world import Books
 from kilonova.errors import BadRequest, Conflict, Forbidden
-from kilonova.model.images import Image, ImageStatus
+from kilonova.model.images import Image, ImageStatus, check_owner
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 

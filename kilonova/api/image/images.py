@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from kilonova.api.call import Answer, Call
-from kilonova.api.image.access import check_owner, image_id_of, viewer_of
+from kilonova.api.image.access import image_id_of, viewer_of
 from kilonova.api.image.discovery import IMPORT_METHODS, STORE
 from kilonova.api.image.filters import read_question
 from kilonova.api.image.patch import patched, read_patch
@@ -14,7 +14,7 @@ from kilonova.api.image.views import image_view, images_view
 from kilonova.api.world import Books
 from kilonova.errors import BadRequest, Conflict, Forbidden, NotFound
 from kilonova.model.ids import ImageId, new_uuid
-from kilonova.model.images import Image, ImageStatus
+from kilonova.model.images import Image, ImageStatus, check_deletable, check_owner
 
 
 async def create_image(call: Call) -> Answer:
@@ -72,9 +72,7 @@ async def delete_image(call: Call) -> Answer:
 
     def forget(books: Books) -> None:
         image = books.images.get(image_id, viewer)
-        check_owner(image, viewer)
-        if image.protected:
-            raise Forbidden(f"Image {image_id} is protected and cannot be deleted.")
+        check_deletable(image, viewer)
         books.images.remove(image_id, now)
 
     await call.world.ledger.write(forget)

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import msgspec
 
 from kilonova.api.call import Answer, Call
-from kilonova.api.image.access import check_owner, image_id_of, viewer_of
+from kilonova.api.image.access import image_id_of, viewer_of
 from kilonova.api.image.properties import text_problem
 from kilonova.api.image.views import member_view, members_view
 from kilonova.api.world import Books
 from kilonova.errors import BadRequest, Conflict, Forbidden, NotFound, TooLarge
 from kilonova.model.ids import ImageId
-from kilonova.model.images import Image, Member, MemberStatus, Viewer, Visibility
+from kilonova.model.images import Image, Member, MemberStatus, Viewer, Visibility, check_owner
 
 MOST_MEMBERS = 128
 MOST_ID = 64

@@ -7,14 +7,10 @@ import msgspec
 
 from kilonova.api.image.access import UUID
 from kilonova.errors import BadRequest, Conflict, Forbidden, TooLarge
-from kilonova.model.images import Image, ImageStatus, Viewer, Visibility
+from kilonova.model.images import MEASURED, NOT_ADDITIONAL, Image, ImageStatus, Viewer, Visibility
 
 DISK_FORMATS = ("ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop")
 CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed")
-_MEASURED = ("size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value", "status", "locations", "stores")
-_TIMES = ("created_at", "updated_at", "deleted_at", "deleted")
-_LINKS = ("self", "file", "schema", "first", "next", "direct_url")
-READ_ONLY = frozenset((*_MEASURED, *_TIMES, *_LINKS))
 RESERVED = ("os_glance",)
 _MAY_BE_NULL = ("kernel_id", "ramdisk_id")
 MOST_PROPERTIES = 128
@@ -25,7 +21,7 @@ MOST_INT = 2**31 - 1
 
 def with_property(image: Image, name: str, value: Any, viewer: Viewer) -> Image:
     """`image` with this property set. Raises BadRequest for a wrong value, Forbidden for what is not the viewer's to set."""
-    if name in READ_ONLY or name == "id":
+    if name in MEASURED or name == "id":
         raise Forbidden(f"Attribute '{name}' is read-only.")
     if name.startswith(RESERVED):
         raise Forbidden(f"Attribute '{name}' is reserved.")
@@ -41,7 +37,7 @@ def with_property(image: Image, name: str, value: Any, viewer: Viewer) -> Image:
 
 def without_property(image: Image, name: str) -> Image:
     """Raises Forbidden for a base property, Conflict for one it does not have."""
-    if name in READ_ONLY or name == "id":
+    if name in MEASURED or name == "id":
         raise Forbidden(f"Attribute '{name}' is read-only.")
     if name in _BASE:
         raise Forbidden(f"Property {name} may not be removed.")
@@ -51,7 +47,7 @@ def without_property(image: Image, name: str) -> Image:
 
 
 def has_property(image: Image, name: str) -> bool:
-    return name in _BASE or name in READ_ONLY or name == "id" or name in image.properties
+    return name in NOT_ADDITIONAL or name in image.properties
 
 
 def checked_id(value: Any) -> str:
