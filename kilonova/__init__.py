@@ -20,7 +20,7 @@ trace/        What took how long: spans, and the nine steps as a timeline.
 guestimage/   The project's own small guest image, and how it is built.
 sim/          A whole cloud in one process, with faults on demand.
 cli/          kilonova up, doctor, trace, audit, …
-app.py        Puts a cloud together: the only file that names concrete queues, ledgers and drivers.
+app/          Puts a cloud together: the only room that names concrete queues, ledgers and drivers.
 settings.py   One frozen Settings, from TOML and environment.
 errors.py     The tree of domain errors.
 """

@@ -1,6 +1,6 @@
 """Everything that can be set, in one frozen value: defaults, then ``kilonova.toml`` in the data folder, then the environment.
 
-Nothing reads it globally: `app.py` hands each part what it needs. An environment variable is the name in capitals with
+Nothing reads it globally: `app/` hands each part what it needs. An environment variable is the name in capitals with
 ``KILONOVA_`` before it (``KILONOVA_BUILD_LIMIT_S=900``). Unknown names in the file are refused.
 """
 

@@ -42,7 +42,7 @@ def test_the_verbs_are_documented_and_no_others() -> None:
 def _messages() -> set[str]:
     """Every class that travels: what handlers and questions name, and what lies in a batch."""
     named: set[str] = {c.__name__ for c in (BuildProgress, Confirmed, ReportBatch, ServerGone, ServerNotBuilt, ServerRuns)}
-    for file in [*(ROOT / "kilonova/nodes").glob("*.py"), ROOT / "kilonova/app.py"]:
+    for file in [*(ROOT / "kilonova/nodes").glob("*.py"), *(ROOT / "kilonova/app").glob("*.py")]:
         for table in re.findall(r"\{([A-Z]\w+: [^}]*)\}", file.read_text()):
             named |= set(re.findall(r"\b([A-Z]\w+): ", table))
         named |= set(re.findall(r"bus\.ask\([^)]*?, ([A-Z]\w+)\)", file.read_text(), re.S))

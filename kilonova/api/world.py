@@ -1,4 +1,4 @@
-"""What the handlers need from the rest of the cloud, as Protocols; `app.py` puts the real things in.
+"""What the handlers need from the rest of the cloud, as Protocols; `app/` puts the real things in.
 
 `Books` is one transaction of the ledger: each service says in its own `needs.py` what it asks of its book.
 """
