@@ -141,6 +141,12 @@ class Addresses:
             return state.next_ip
         return self._beyond_marks(state.id) or self._longest_free(state.id)
 
+    def has_room(self, subnet_id: str) -> bool:
+        """Whether an address could be chosen here."""
+        pools = select(subnet_pools.c.subnet_id).where(subnet_pools.c.subnet_id == subnet_id, subnet_pools.c.next_ip.is_not(None))
+        freed = select(freed_addresses.c.id).where(freed_addresses.c.subnet_id == subnet_id)
+        return any(self._connection.execute(query.limit(1)).first() for query in (pools, freed))
+
     def subnet_of(self, states: Sequence[SubnetState], ip: str) -> SubnetState:
         """The subnet an address lies in. Raises BadRequest."""
         address = read_ip(ip, "ip_address")

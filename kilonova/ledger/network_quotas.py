@@ -6,6 +6,7 @@ from sqlalchemy import Connection, Table, delete, func, insert, select
 
 from kilonova.errors import Conflict
 from kilonova.ledger.network_tables import network_quotas, networks, ports, security_group_rules, security_groups, subnets
+from kilonova.ledger.routing.tables import floating_ips, routers
 from kilonova.model.network import DEFAULT_QUOTAS
 from kilonova.model.quota import UNLIMITED
 
@@ -15,6 +16,8 @@ COUNTED: Mapping[str, Table] = {
     "port": ports,
     "security_group": security_groups,
     "security_group_rule": security_group_rules,
+    "router": routers,
+    "floatingip": floating_ips,
 }
 
 

@@ -12,11 +12,13 @@ from kilonova.ledger.network_listing import Shelf, chunks
 from kilonova.ledger.network_quotas import NetworkQuotas
 from kilonova.ledger.network_tables import networks, ports, subnets
 from kilonova.ledger.network_tags import Tags
+from kilonova.ledger.routing.fabric import NETWORK, Fabric
 from kilonova.model.caller import Caller
 from kilonova.model.ids import new_uuid
 from kilonova.model.network import DEFAULT_MTU, Listing, Network
 from kilonova.model.network_rights import admin_only, owner, refuse_stranger
 from kilonova.model.network_wish import NetworkChanges, NewNetwork
+from kilonova.model.router import FLOATING_IP, ROUTER_GATEWAY
 
 
 def _visible(caller: Caller) -> ColumnElement[bool]:
@@ -49,8 +51,9 @@ SHELF = Shelf(
 
 
 class NetworkRows:
-    def __init__(self, connection: Connection, quotas: NetworkQuotas, tags: Tags) -> None:
+    def __init__(self, connection: Connection, quotas: NetworkQuotas, tags: Tags, fabric: Fabric) -> None:
         self._connection = connection
+        self._fabric = fabric
         self._quotas = quotas
         self._tags = tags
 
@@ -92,6 +95,8 @@ class NetworkRows:
             "revision_number": 1,
         }
         self._connection.execute(insert(networks), values)
+        if wish.external:
+            self._fabric.begun(NETWORK, network_id)
         if wish.tags is not UNSET:
             self._tags.replace(network_id, wish.tags)
         return self.get(network_id, caller)
@@ -111,11 +116,17 @@ class NetworkRows:
             values["mtu"] = _mtu(values["mtu"])
         if values.get("shared") is False and row.shared:
             self._refuse_if_others_use(row)
+        if values.get("external") is False and row.external:
+            self._refuse_if_led_to(row)
         self._connection.execute(
             update(networks)
             .where(networks.c.id == thing_id)
             .values(**values, updated_at=now, revision_number=networks.c.revision_number + 1)
         )
+        if values.get("external", row.external):
+            self._fabric.changed(NETWORK, [thing_id])
+        elif row.external:
+            self._fabric.ended(NETWORK, [thing_id])
         return self.get(thing_id, caller)
 
     def remove(self, thing_id: str, caller: Caller) -> None:
@@ -130,12 +141,20 @@ class NetworkRows:
         self._tags.forget([*mine, thing_id])
         self._connection.execute(delete(subnets).where(subnets.c.network_id == thing_id))
         self._connection.execute(delete(networks).where(networks.c.id == thing_id))
+        if row.external:
+            self._fabric.ended(NETWORK, [thing_id])
 
     def _refuse_if_others_use(self, row: Row[Any]) -> None:
         foreign = select(ports.c.id).where(ports.c.network_id == row.id, ports.c.project_id != row.project_id).limit(1)
         if self._connection.execute(foreign).first():
             message = f"Unable to reconfigure sharing settings for network {row.id}. Multiple projects are using it."
             raise Conflict(message, kind="InvalidSharedSetting")
+
+    def _refuse_if_led_to(self, row: Row[Any]) -> None:
+        owned = ports.c.device_owner.in_((ROUTER_GATEWAY, FLOATING_IP))
+        if self._connection.execute(select(ports.c.id).where(ports.c.network_id == row.id, owned).limit(1)).first():
+            message = f"External network {row.id} cannot be updated to be made non-external, since it has existing gateway ports."
+            raise Conflict(message, kind="ExternalNetworkInUse")
 
     def _read(self, rows: Sequence[Row[Any]]) -> list[Network]:
         ids = [row.id for row in rows]

@@ -5,7 +5,7 @@ from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, Strin
 from kilonova.ledger.schema import SERIAL, Packed, metadata
 
 
-def _named(*, project_index: bool = True) -> list[Column[object]]:
+def named(*, project_index: bool = True) -> list[Column[object]]:
     """What every noun has: identity, owner, name, times, revision."""
     return [
         Column("id", String(36), primary_key=True),
@@ -21,7 +21,7 @@ def _named(*, project_index: bool = True) -> list[Column[object]]:
 networks = Table(
     "networks",
     metadata,
-    *_named(),
+    *named(),
     Column("admin_state_up", Boolean, nullable=False),
     Column("status", String(16), nullable=False),
     Column("shared", Boolean, nullable=False, index=True),
@@ -34,7 +34,7 @@ networks = Table(
 subnets = Table(
     "subnets",
     metadata,
-    *_named(),
+    *named(),
     Column("network_id", ForeignKey("networks.id"), nullable=False, index=True),
     Column("ip_version", Integer, nullable=False),
     Column("cidr", String(64), nullable=False),
@@ -71,7 +71,7 @@ freed_addresses = Table(
 ports = Table(
     "ports",
     metadata,
-    *_named(),
+    *named(),
     Column("network_id", ForeignKey("networks.id"), nullable=False),
     Column("mac_address", String(17), nullable=False),
     Column("admin_state_up", Boolean, nullable=False),
@@ -101,7 +101,7 @@ port_addresses = Table(
 security_groups = Table(
     "security_groups",
     metadata,
-    *_named(),
+    *named(),
     Column("stateful", Boolean, nullable=False),
     Column("default_of", String(64), unique=True),
 )
@@ -110,7 +110,7 @@ security_groups = Table(
 security_group_rules = Table(
     "security_group_rules",
     metadata,
-    *_named(),
+    *named(),
     Column("security_group_id", ForeignKey("security_groups.id", ondelete="CASCADE"), nullable=False),
     Column("direction", String(8), nullable=False),
     Column("ethertype", String(8), nullable=False),

@@ -3,18 +3,23 @@
 This file holds no query; each noun's are in the file of its name.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 from sqlalchemy import Connection, select
 
-from kilonova.ledger.addresses import Addresses
 from kilonova.ledger.network_agents import Agents
 from kilonova.ledger.network_quotas import NetworkQuotas
 from kilonova.ledger.network_rows import NetworkRows
 from kilonova.ledger.network_tables import networks
 from kilonova.ledger.network_tags import Tags
 from kilonova.ledger.ports import Ports
+from kilonova.ledger.routing.associations import Associations
+from kilonova.ledger.routing.fabric import Fabric
+from kilonova.ledger.routing.floating import FloatingIps
+from kilonova.ledger.routing.gateways import Gateways
+from kilonova.ledger.routing.interfaces import Interfaces
+from kilonova.ledger.routing.routers import Routers
 from kilonova.ledger.security_groups import SecurityGroups, SecurityRules
 from kilonova.ledger.server_ports import PortOrder, ServerPorts
 from kilonova.ledger.subnets import Subnets
@@ -25,9 +30,31 @@ from kilonova.model.port import Port
 from kilonova.model.server_address import ServerAddress
 
 
+def _nobody() -> None:
+    """For readers: they give no order."""
+
+
 class Networks:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, ordered: Callable[[], None] = _nobody) -> None:
         self._connection = connection
+        self._ordered = ordered
+
+    @cached_property
+    def fabric(self) -> Fabric:
+        return Fabric(self._connection, self._ordered)
+
+    @cached_property
+    def routers(self) -> Routers:
+        gateways = Gateways(self._connection, self.networks, self.tags, self.fabric)
+        return Routers(self._connection, gateways, self.quotas, self.tags, self.fabric)
+
+    @cached_property
+    def interfaces(self) -> Interfaces:
+        return Interfaces(self._connection, self.routers, self.subnets, self.ports, self.fabric)
+
+    @cached_property
+    def floating_ips(self) -> FloatingIps:
+        return FloatingIps(self._connection, self.networks, self.quotas, self.tags, self.fabric)
 
     @cached_property
     def tags(self) -> Tags:
@@ -39,23 +66,23 @@ class Networks:
 
     @cached_property
     def networks(self) -> NetworkRows:
-        return NetworkRows(self._connection, self.quotas, self.tags)
+        return NetworkRows(self._connection, self.quotas, self.tags, self.fabric)
 
     @cached_property
     def subnets(self) -> Subnets:
-        return Subnets(self._connection, self.networks, Addresses(self._connection), self.quotas, self.tags)
+        return Subnets(self._connection, self.networks, self.quotas, self.tags, self.fabric)
 
     @cached_property
     def ports(self) -> Ports:
-        return Ports(self._connection, self.networks, self.groups, self.quotas, self.tags)
+        return Ports(self._connection, self.networks, self.groups, self.quotas, self.tags, self.fabric)
 
     @cached_property
     def groups(self) -> SecurityGroups:
-        return SecurityGroups(self._connection, self.quotas, self.tags)
+        return SecurityGroups(self._connection, self.quotas, self.tags, self.fabric)
 
     @cached_property
     def rules(self) -> SecurityRules:
-        return SecurityRules(self._connection, self.groups, self.quotas)
+        return SecurityRules(self._connection, self.groups, self.quotas, self.fabric)
 
     @cached_property
     def agents(self) -> Agents:
@@ -63,7 +90,7 @@ class Networks:
 
     @cached_property
     def server_ports(self) -> ServerPorts:
-        return ServerPorts(self._connection, self.groups, self.tags)
+        return ServerPorts(self._connection, self.groups, self.tags, Associations(self._connection, self.fabric))
 
     def networks_for_auto(self, project_id: str) -> list[tuple[str, str]]:
         """(id, name) of the networks a server of this project may be put on unasked, oldest first."""
@@ -105,6 +132,10 @@ class Networks:
     def release_server_ports(self, server_id: str) -> None:
         """Ports the order made are gone, their addresses free; a user's own are only unbound. None there is no error."""
         self.server_ports.release(server_id)
+
+    def release_server_port(self, server_id: str, port_id: str) -> None:
+        """One of them; not the server's is no error."""
+        self.server_ports.release_one(server_id, port_id)
 
     def set_server_ports_status(self, server_id: str, status: str, now: float) -> None:
         """`status` is ACTIVE, DOWN or BUILD."""

@@ -4,32 +4,37 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
-from sqlalchemy import ColumnElement, Connection, Row, or_, select, update
+from msgspec import UNSET
+from sqlalchemy import ColumnElement, Connection, Row, false, or_, select, update
 
 from kilonova.errors import BadRequest, Conflict, Forbidden
 from kilonova.ledger import network_listing
-from kilonova.ledger.addresses import Addresses, Choice, SubnetState
+from kilonova.ledger.fixed_ips import FixedIps, Holder
 from kilonova.ledger.network_listing import Shelf
 from kilonova.ledger.network_quotas import NetworkQuotas
 from kilonova.ledger.network_rows import NetworkRows
 from kilonova.ledger.network_tables import networks, port_addresses, port_groups, ports
 from kilonova.ledger.network_tags import Tags
 from kilonova.ledger.port_table import PortTable
+from kilonova.ledger.routing.associations import Associations
+from kilonova.ledger.routing.fabric import ROUTER, SERVER, Fabric
+from kilonova.ledger.routing.own_ports import service_port
+from kilonova.ledger.routing.tables import floating_ips, routers
 from kilonova.ledger.security_groups import SecurityGroups
 from kilonova.model.caller import Caller
 from kilonova.model.ids import new_uuid
-from kilonova.model.network import FixedIp, Listing, NetworkPort
+from kilonova.model.network import SERVER_OWNER, Listing, NetworkPort
 from kilonova.model.network_rights import admin_only, network_owner_only, owner, refuse_stranger
 from kilonova.model.network_wish import FixedIpWish, NewPort, PortChanges
-from kilonova.model.port_rules import address_from_mac, address_pairs, read_mac, vnic_type
-from kilonova.model.subnet_rules import invalid_input, read_ip
+from kilonova.model.port_rules import address_pairs, read_mac, vnic_type
+from kilonova.model.router import FLOATING_IP, ROUTER_GATEWAY, ROUTER_INTERFACE, ROUTING_OWNERS
 
-MAX_FIXED_IPS = 5
 NETWORK_OWNER = "network:"
 
 
 def _visible(caller: Caller) -> ColumnElement[bool]:
+    if not caller.project_id:
+        return false()  # the ports that belong to no project are for admins
     mine = select(networks.c.id).where(networks.c.project_id == caller.project_id)
     return or_(ports.c.project_id == caller.project_id, ports.c.network_id.in_(mine))
 
@@ -87,14 +92,22 @@ SHELF = Shelf(
 
 class Ports:
     def __init__(
-        self, connection: Connection, rows: NetworkRows, groups: SecurityGroups, quotas: NetworkQuotas, tags: Tags
+        self,
+        connection: Connection,
+        rows: NetworkRows,
+        groups: SecurityGroups,
+        quotas: NetworkQuotas,
+        tags: Tags,
+        fabric: Fabric,
     ) -> None:
         self._connection = connection
         self._networks = rows
         self._groups = groups
         self._quotas = quotas
         self._tags = tags
-        self._addresses = Addresses(connection)
+        self._fixed = FixedIps(connection)
+        self._fabric = fabric
+        self._associations = Associations(connection, fabric)
         self._table = PortTable(connection, tags)
 
     def get(self, thing_id: str, caller: Caller) -> NetworkPort:
@@ -125,7 +138,7 @@ class Ports:
         values = {"mac_address": mac, "port_security_enabled": secure, "allowed_address_pairs": msgspec.to_builtins(pairs)}
         self._table.insert({**_said(wish), **values, **times, "id": port_id, "project_id": project_id, "network_id": network.id})
         self._table.set_groups(port_id, groups, fresh=True)
-        self._give_addresses(port_id, network.id, mac, wish.fixed_ips)
+        self._fixed.give(Holder(port_id=port_id, network_id=network.id, mac=mac), wish.fixed_ips)
         if wish.tags is not UNSET:
             self._tags.replace(port_id, wish.tags)
         return self.get(port_id, caller)
@@ -145,14 +158,36 @@ class Ports:
             self._table.set_groups(thing_id, groups)
         if changes.fixed_ips is not UNSET:
             self._change_addresses(port, changes.fixed_ips or [], values.get("mac_address", port.mac_address))
+        self._tell(port)
         return self.get(thing_id, caller)
 
     def remove(self, thing_id: str, caller: Caller) -> None:
         port = self.get(thing_id, caller)
         if port.project_id != caller.project_id:
             refuse_stranger(self._networks.row_of(port.network_id).project_id, caller)
-        self._addresses.release([thing_id])
+        if port.device_owner in ROUTING_OWNERS and port.fixed_ips and self._has_master(port):
+            raise service_port(port.id, port.device_owner)
+        self._associations.let_go([thing_id])
+        self._fixed.release([thing_id])
         self._table.remove([thing_id])
+        self._tell(port)
+
+    def _change_addresses(self, port: NetworkPort, wanted: list[FixedIpWish], mac: str) -> None:
+        is_router = port.device_owner in ROUTING_OWNERS
+        holder = Holder(port_id=port.id, network_id=port.network_id, mac=mac, is_router=is_router)
+        self._associations.let_go_of(port.id, self._fixed.change(holder, port.fixed_ips, wanted))
+
+    def _tell(self, port: NetworkPort) -> None:
+        """The network node hears of it, if the port is anything to it."""
+        if port.device_id and port.device_owner.startswith(SERVER_OWNER):
+            self._fabric.changed(SERVER, [port.device_id])
+        elif port.device_owner in (ROUTER_INTERFACE, ROUTER_GATEWAY) and self._has_master(port):
+            self._fabric.changed(ROUTER, [port.device_id])
+
+    def _has_master(self, port: NetworkPort) -> bool:
+        """Whether the router or floating IP that a port says it belongs to is there."""
+        table = floating_ips if port.device_owner == FLOATING_IP else routers
+        return self._connection.execute(select(table.c.id).where(table.c.id == port.device_id)).first() is not None
 
     def _new_groups(self, wish: NewPort, project_id: str, secure: bool, caller: Caller, now: float) -> list[str]:
         wanted = wish.security_groups
@@ -204,68 +239,6 @@ class Ports:
                 message = "Port has security group associated. Cannot disable port security or IP address until it is removed."
                 raise Conflict(message, kind="PortSecurityPortHasSecurityGroup")
         return groups
-
-    def _give_addresses(self, port_id: str, network_id: str, mac: str, wanted: list[FixedIpWish] | UnsetType | None) -> None:
-        if wanted is UNSET:
-            self._addresses.record(port_id, self._addresses.choose(self._addresses.states(network_id), mac))
-            return
-        if wanted and len(wanted) > MAX_FIXED_IPS:
-            raise invalid_input(f"Exceeded maximum amount of fixed ips per port: {MAX_FIXED_IPS}")
-        for position, wish in enumerate(wanted or ()):
-            self._give_address(port_id, network_id, mac, wish, position)
-
-    def _give_address(self, port_id: str, network_id: str, mac: str, wish: FixedIpWish, position: int) -> None:
-        # Read again for each: the one before may have moved a mark.
-        states = self._addresses.states(network_id)
-        self._addresses.record(port_id, [self._choice(states, mac, wish)], position)
-
-    def _choice(self, states: Sequence[SubnetState], mac: str, wish: FixedIpWish) -> Choice:
-        if wish.subnet_id is None and wish.ip_address is None:
-            raise invalid_input("IP allocation requires subnet_id or ip_address")
-        if wish.subnet_id is None:
-            state = self._addresses.subnet_of(states, wish.ip_address or "")
-        else:
-            known = next((state for state in states if state.id == wish.subnet_id), None)
-            if known is None:
-                raise invalid_input("Failed to create port: fixed_ip was invalid subnet for the network")
-            state = known
-        if wish.ip_address is None and not state.self_given:
-            ip = self._addresses.take(state)
-            if ip is None:
-                message = f"No more IP addresses available on network {state.network_id}."
-                raise Conflict(message, kind="IpAddressGenerationFailure")
-            return state, ip
-        own = address_from_mac(state.cidr, mac) if state.self_given else None
-        wanted = wish.ip_address or own or ""
-        if own is not None and str(read_ip(wanted, "ip_address")) != own:
-            message = (
-                f"IPv6 address {wanted} can not be directly assigned to a port on subnet {state.id} with automatic addresses"
-            )
-            raise invalid_input(message)
-        return state, self._addresses.claim(state, wanted)
-
-    def _change_addresses(self, port: NetworkPort, wanted: Sequence[FixedIpWish], mac: str) -> None:
-        """Keep what is asked for again, give back the rest, then choose what is new."""
-        if len(wanted) > MAX_FIXED_IPS:
-            raise invalid_input(f"Exceeded maximum amount of fixed ips per port: {MAX_FIXED_IPS}")
-        kept: list[FixedIp] = []
-        fresh: list[FixedIpWish] = []
-        for wish in sorted(wanted, key=lambda one: one.ip_address is None):
-            match = next((have for have in port.fixed_ips if have not in kept and _is(have, wish)), None)
-            if match is not None:
-                kept.append(match)
-            else:
-                fresh.append(wish)
-        gone = [(have.subnet_id, have.ip_address) for have in port.fixed_ips if have not in kept]
-        self._addresses.release_some(port.id, gone)
-        for position, wish in enumerate(fresh, start=len(port.fixed_ips)):
-            self._give_address(port.id, port.network_id, mac, wish, position)
-
-
-def _is(have: FixedIp, wish: FixedIpWish) -> bool:
-    if wish.ip_address is not None and str(read_ip(wish.ip_address, "ip_address")) != have.ip_address:
-        return False
-    return (wish.subnet_id or have.subnet_id) == have.subnet_id and not (wish.subnet_id is None and wish.ip_address is None)
 
 
 def _check_rights(wish: NewPort | PortChanges, network: Row[Any], caller: Caller) -> None:

@@ -13,6 +13,7 @@ from kilonova.ledger.network_listing import Shelf, chunks
 from kilonova.ledger.network_quotas import NetworkQuotas
 from kilonova.ledger.network_tables import port_groups, security_group_rules, security_groups
 from kilonova.ledger.network_tags import Tags
+from kilonova.ledger.routing.fabric import GROUP, Fabric
 from kilonova.model.caller import Caller
 from kilonova.model.ids import new_uuid
 from kilonova.model.network import DEFAULT_GROUP, Listing, SecurityGroup, SecurityGroupRule
@@ -72,8 +73,9 @@ RULES = Shelf(
 
 
 class SecurityGroups:
-    def __init__(self, connection: Connection, quotas: NetworkQuotas, tags: Tags) -> None:
+    def __init__(self, connection: Connection, quotas: NetworkQuotas, tags: Tags, fabric: Fabric) -> None:
         self._connection = connection
+        self._fabric = fabric
         self._quotas = quotas
         self._tags = tags
 
@@ -118,6 +120,7 @@ class SecurityGroups:
         self._refuse_if_used(thing_id)
         self._tags.forget([thing_id])
         self._connection.execute(delete(security_groups).where(security_groups.c.id == thing_id))
+        self._fabric.ended(GROUP, [thing_id])
 
     def has_default(self, project_id: str) -> bool:
         return self.default_id(project_id) is not None
@@ -183,6 +186,7 @@ class SecurityGroups:
             "revision_number": 1,
         }
         self._connection.execute(insert(security_groups), values)
+        self._fabric.begun(GROUP, group_id)
         return group_id
 
     def _insert_rules(self, group_id: str, project_id: str, many: Sequence[RuleTerms], now: float) -> None:
@@ -200,8 +204,9 @@ class SecurityGroups:
 
 
 class SecurityRules:
-    def __init__(self, connection: Connection, groups: SecurityGroups, quotas: NetworkQuotas) -> None:
+    def __init__(self, connection: Connection, groups: SecurityGroups, quotas: NetworkQuotas, fabric: Fabric) -> None:
         self._connection = connection
+        self._fabric = fabric
         self._groups = groups
         self._quotas = quotas
 
@@ -227,11 +232,13 @@ class SecurityRules:
         self._quotas.make_room("security_group_rule", group.project_id)
         values = {**_rule_values(group.id, group.project_id, terms, now), "description": wish.description}
         self._connection.execute(insert(security_group_rules), values)
+        self._fabric.changed(GROUP, [group.id])
         return self.get(values["id"], caller)
 
     def remove(self, thing_id: str, caller: Caller) -> None:
-        self.get(thing_id, caller)
+        rule = self.get(thing_id, caller)
         self._connection.execute(delete(security_group_rules).where(_r.id == thing_id))
+        self._fabric.changed(GROUP, [rule.security_group_id])
 
 
 def _rule_values(group_id: str, project_id: str, terms: RuleTerms, now: float) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 from sqlalchemy import Connection, Row, and_, bindparam, case, exists, func, not_, or_, select, update
 
 from kilonova.errors import BadRequest, Conflict, Forbidden, NoMoreAddresses, NotFound, QuotaExceeded
@@ -16,7 +15,10 @@ from kilonova.ledger.network_listing import chunks
 from kilonova.ledger.network_tables import network_quotas, networks, port_addresses, ports, security_groups, subnets
 from kilonova.ledger.network_tags import Tags
 from kilonova.ledger.port_table import PortTable
+from kilonova.ledger.routing.associations import Associations
+from kilonova.ledger.routing.tables import floating_ips
 from kilonova.ledger.security_groups import SecurityGroups
+from kilonova.ledger.wired_ports import WiredPorts
 from kilonova.model.ids import NetworkId, PortId, new_uuid
 from kilonova.model.network import DEFAULT_GROUP, DEFAULT_QUOTAS, SERVER_OWNER
 from kilonova.model.port import Address, Port
@@ -67,9 +69,11 @@ _SURVEY = select(
 
 
 class ServerPorts:
-    def __init__(self, connection: Connection, groups: SecurityGroups, tags: Tags) -> None:
+    def __init__(self, connection: Connection, groups: SecurityGroups, tags: Tags, associations: Associations) -> None:
         self._connection = connection
         self._groups = groups
+        self._associations = associations
+        self._wired = WiredPorts(connection)
         self._addresses = Addresses(connection)
         self._table = PortTable(connection, tags)
 
@@ -90,7 +94,7 @@ class ServerPorts:
         self._addresses.record(port_id, chosen)
         self._table.set_groups(port_id, groups, fresh=True)
         addresses = tuple(state.address(ip) for state, ip in chosen)
-        return _build_port(port_id, mac, seen, addresses, made=True)
+        return _build_port(port_id, mac, seen, addresses, tuple(groups))
 
     def bind(self, *, port_id: str, project_id: str | None, server_id: str, host: str, now: float) -> Port:
         """A user's own port becomes this server's; `project_id` None is an admin. Raises NotFound, BadRequest, Conflict."""
@@ -99,8 +103,8 @@ class ServerPorts:
             raise NotFound(f"Port {port_id} could not be found.", kind="PortNotFound")
         if row.device_id and row.device_id != server_id:
             raise Conflict(f"Port {port_id} is still in use.", kind="PortInUse")
-        addresses = self._addresses_of([port_id]).get(port_id, ())
-        if not addresses:
+        port = self._wired.one(port_id)
+        if port is None or not port.addresses:
             raise BadRequest(f"Port {port_id} requires a FixedIP in order to be used.", kind="PortRequiresFixedIP")
         position = select(func.count()).select_from(_mine).where(_mine.c.device_id == server_id).scalar_subquery()
         values = {"device_id": server_id, "device_owner": "compute:nova", "host": host, "updated_at": now}
@@ -109,9 +113,7 @@ class ServerPorts:
         self._connection.execute(
             update(ports).where(ports.c.id == port_id).values(**values, revision_number=ports.c.revision_number + 1)
         )
-        network = self._connection.execute(select(networks).where(networks.c.id == row.network_id)).one()
-        port = _build_port(port_id, row.mac_address, network, addresses, made=bool(row.made_for_server))
-        return replace(port, port_security=row.port_security_enabled)
+        return port
 
     def move(self, server_id: str, host: str, now: float) -> None:
         """The server was given another host; its addresses stay."""
@@ -123,16 +125,26 @@ class ServerPorts:
 
     def release(self, server_id: str) -> None:
         """Ports the order made are gone, their addresses free; a user's own are only unbound. None there is no error."""
-        query = select(ports.c.id, ports.c.made_for_server).where(ports.c.device_id == server_id)
-        rows = self._connection.execute(query).all()
+        self._release(self._connection.execute(_TO_RELEASE, {"server": server_id}).all())
+
+    def release_one(self, server_id: str, port_id: str) -> None:
+        """One of its ports; not the server's is no error."""
+        rows = self._connection.execute(_TO_RELEASE, {"server": server_id}).all()
+        self._release([row for row in rows if row.id == port_id])
+
+    def _release(self, rows: Sequence[Any]) -> None:
         made = [row.id for row in rows if row.made_for_server]
         if made:
+            if any(row.led_to for row in rows):
+                self._associations.let_go(made)
             self._addresses.release(made)
             self._table.remove(made)
         if len(made) < len(rows):
             unbound = {"device_id": "", "device_owner": "", "host": "", "status": "DOWN", "position": 0}
             self._connection.execute(
-                update(ports).where(ports.c.device_id == server_id).values(**unbound, revision_number=ports.c.revision_number + 1)
+                update(ports)
+                .where(ports.c.id.in_([row.id for row in rows]))
+                .values(**unbound, revision_number=ports.c.revision_number + 1)
             )
 
     def set_status(self, server_id: str, status: str, now: float) -> None:
@@ -144,25 +156,7 @@ class ServerPorts:
 
     def ports_of(self, server_id: str) -> tuple[Port, ...]:
         """The server's ports as a build needs them, in the order of its NICs."""
-        here = ports.c.device_id == server_id
-        columns = (networks.c.name, networks.c.mtu, networks.c.external)
-        query = select(ports, *columns).join_from(ports, networks).where(here).order_by(ports.c.position, ports.c.created_at)
-        rows = [row._mapping for row in self._connection.execute(query)]
-        addresses = self._addresses_of([row[ports.c.id] for row in rows])
-        return tuple(
-            Port(
-                id=row[ports.c.id],
-                network_id=row[ports.c.network_id],
-                network_name=row[networks.c.name],
-                mac=row[ports.c.mac_address],
-                addresses=addresses.get(row[ports.c.id], ()),
-                mtu=row[networks.c.mtu],
-                port_security=row[ports.c.port_security_enabled],
-                external=row[networks.c.external],
-                made_for_server=row[ports.c.made_for_server],
-            )
-            for row in rows
-        )
+        return self._wired.of(server_id)
 
     def of_servers(self, server_ids: Sequence[str]) -> Mapping[str, Sequence[ServerAddress]]:
         """Server id → its addresses in NIC order; a server without any is not in it."""
@@ -232,17 +226,10 @@ class ServerPorts:
             )
         return chosen
 
-    def _addresses_of(self, port_ids: Sequence[str]) -> dict[str, tuple[Address, ...]]:
-        found: dict[str, tuple[Address, ...]] = {}
-        for some in chunks(port_ids):
-            query = select(port_addresses).where(port_addresses.c.port_id.in_(some)).order_by(port_addresses.c.position)
-            rows = self._connection.execute(query).all()
-            states = self._addresses.states_by_id([row.subnet_id for row in rows])
-            for row in rows:
-                found[row.port_id] = (*found.get(row.port_id, ()), states[row.subnet_id].address(row.ip_address))
-        return found
 
-
+_TO_RELEASE = select(
+    ports.c.id, ports.c.made_for_server, exists().where(floating_ips.c.port_id == ports.c.id).label("led_to")
+).where(ports.c.device_id == bindparam("server"))
 _OF_SERVERS = (
     select(
         ports.c.device_id,
@@ -285,7 +272,7 @@ def _new_row(order: PortOrder, port_id: str, mac: str, seen: Row[Any]) -> dict[s
     }
 
 
-def _build_port(port_id: str, mac: str, network: Row[Any], addresses: tuple[Address, ...], made: bool) -> Port:
+def _build_port(port_id: str, mac: str, network: Row[Any], addresses: tuple[Address, ...], groups: tuple[str, ...]) -> Port:
     return Port(
         id=PortId(port_id),
         network_id=NetworkId(network.id),
@@ -295,5 +282,5 @@ def _build_port(port_id: str, mac: str, network: Row[Any], addresses: tuple[Addr
         mtu=network.mtu,
         port_security=network.port_security_enabled,
         external=network.external,
-        made_for_server=made,
+        groups=groups,
     )

@@ -16,6 +16,8 @@ from kilonova.ledger.network_quotas import NetworkQuotas
 from kilonova.ledger.network_rows import NetworkRows
 from kilonova.ledger.network_tables import networks, port_addresses, subnet_pools, subnets
 from kilonova.ledger.network_tags import Tags
+from kilonova.ledger.routing.fabric import NETWORK, ROUTER, Fabric
+from kilonova.ledger.routing.tables import routers
 from kilonova.model import subnet_rules
 from kilonova.model.caller import Caller
 from kilonova.model.ids import new_uuid
@@ -61,12 +63,11 @@ SHELF = Shelf(
 
 
 class Subnets:
-    def __init__(
-        self, connection: Connection, rows: NetworkRows, addresses: Addresses, quotas: NetworkQuotas, tags: Tags
-    ) -> None:
+    def __init__(self, connection: Connection, rows: NetworkRows, quotas: NetworkQuotas, tags: Tags, fabric: Fabric) -> None:
         self._connection = connection
         self._networks = rows
-        self._addresses = addresses
+        self._fabric = fabric
+        self._addresses = Addresses(connection)
         self._quotas = quotas
         self._tags = tags
 
@@ -89,6 +90,7 @@ class Subnets:
         self._addresses.set_pools(subnet_id, pools)
         if wish.tags is not UNSET:
             self._tags.replace(subnet_id, wish.tags)
+        self._tell(network.id)
         return self.get(subnet_id, caller)
 
     def change(self, thing_id: str, changes: SubnetChanges, caller: Caller, now: float) -> Subnet:
@@ -102,6 +104,7 @@ class Subnets:
         )
         if pools is not None:
             self._addresses.set_pools(thing_id, pools)
+        self._tell(subnet.network_id)
         return self.get(thing_id, caller)
 
     def remove(self, thing_id: str, caller: Caller) -> None:
@@ -115,6 +118,14 @@ class Subnets:
             raise Conflict(message, kind="SubnetInUse")
         self._tags.forget([thing_id])
         self._connection.execute(delete(subnets).where(subnets.c.id == thing_id))
+        self._tell(subnet.network_id)
+
+    def _tell(self, network_id: str) -> None:
+        """The network node hears of it when it is an external network's, and so do the routers that lead there."""
+        if self._networks.row_of(network_id).external:
+            self._fabric.changed(NETWORK, [network_id])
+            leading = select(routers.c.id).where(routers.c.gateway_network_id == network_id)
+            self._fabric.changed(ROUTER, list(self._connection.execute(leading).scalars()))
 
     def _changed(self, subnet: Subnet, changes: SubnetChanges) -> tuple[dict[str, Any], tuple[Pool, ...] | None]:
         """The columns and the pools that are new. Raises BadRequest, Conflict."""

@@ -172,5 +172,7 @@ DEFAULT_QUOTAS: Mapping[str, int] = {
     "port": 500,
     "security_group": 10,
     "security_group_rule": 100,
+    "router": 10,
+    "floatingip": 50,
 }
 """How many of each a project may have unless an admin says otherwise; -1 is unlimited."""

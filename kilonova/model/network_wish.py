@@ -18,7 +18,7 @@ Tag = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00]+$")]
 Tags = Annotated[list[Tag], Meta(max_length=50)]
 
 
-class _Owned(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Owned(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What can be said at creation only, of every noun: whose it is. Both names mean the same."""
 
     project_id: Text = ""
@@ -31,7 +31,7 @@ class _Owned(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return self.project_id or self.tenant_id
 
 
-class NewNetwork(_Owned, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NewNetwork(Owned, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: Text = ""
     description: Text = ""
     admin_state_up: bool = True
@@ -54,7 +54,7 @@ class NetworkChanges(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     port_security_enabled: bool | UnsetType = UNSET
 
 
-class NewSubnet(_Owned, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NewSubnet(Owned, frozen=True, kw_only=True, forbid_unknown_fields=True):
     network_id: Id
     ip_version: int
     cidr: Text
@@ -92,7 +92,7 @@ class PairWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     mac_address: Text | None = None
 
 
-class NewPort(_Owned, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NewPort(Owned, frozen=True, kw_only=True, forbid_unknown_fields=True):
     network_id: Id
     name: Text = ""
     description: Text = ""
@@ -125,7 +125,7 @@ class PortChanges(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     allowed_address_pairs: list[PairWish] | UnsetType | None = UNSET
 
 
-class NewSecurityGroup(_Owned, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NewSecurityGroup(Owned, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: Text = ""
     description: Text = ""
     stateful: bool = True
@@ -137,7 +137,7 @@ class SecurityGroupChanges(Struct, frozen=True, kw_only=True, forbid_unknown_fie
     stateful: bool | UnsetType = UNSET
 
 
-class NewSecurityGroupRule(_Owned, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NewSecurityGroupRule(Owned, frozen=True, kw_only=True, forbid_unknown_fields=True):
     security_group_id: Id
     direction: Text
     ethertype: Text | None = "IPv4"

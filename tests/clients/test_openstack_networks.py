@@ -79,9 +79,9 @@ def test_what_the_service_says_of_itself(osc: Session) -> None:
     assert (agent["Alive"], agent["State"]) == (True, True)
     assert osc.show("network", "agent", "show", agent["ID"])["host"] == agent["Host"]
     aliases = {row["Alias"] for row in osc.rows("extension", "list", "--network")}
-    assert {"security-group", "quotas", "agent", "standard-attr-tag"} <= aliases and "router" not in aliases
+    assert {"security-group", "quotas", "agent", "standard-attr-tag"} <= aliases and "bgp" not in aliases
     zones = osc.rows("availability", "zone", "list", "--long", "--network")
-    assert [(row["Zone Name"], row["Zone Resource"]) for row in zones] == [("nova", "network")]
+    assert [(row["Zone Name"], row["Zone Resource"]) for row in zones] == [("nova", "network"), ("nova", "router")]
 
 
 def test_wrong_words(osc: Session) -> None:

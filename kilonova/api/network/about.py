@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from kilonova.api.call import Answer, Call
 from kilonova.api.network import views
 from kilonova.errors import NotFound
+from kilonova.model.router import ZONE
 
 EXTENSIONS: Mapping[str, tuple[str, str]] = {
     "agent": ("agent", "The agent management extension."),
@@ -12,7 +13,11 @@ EXTENSIONS: Mapping[str, tuple[str, str]] = {
     "availability_zone": ("Availability Zone", "The availability zone extension."),
     "binding": ("Port Binding", "Expose port bindings of a virtual port to external application"),
     "external-net": ("Neutron external network", "Adds external network attribute to network resource."),
+    "ext-gw-mode": ("Neutron L3 Configurable external gateway mode", "Extension of the router abstraction for SNAT"),
+    "extraroute": ("Neutron Extra Route", "Extra routes configuration for L3 router"),
+    "extraroute-atomic": ("Atomically add/remove extra routes", "Edit extra routes of a router on server side"),
     "filter-validation": ("Filter parameters validation", "Provides validation on filter parameters."),
+    "fip-port-details": ("Floating IP Port Details Extension", "Add port_details attribute to Floating IP resource"),
     "net-mtu": ("Network MTU", "Provides MTU attribute for a network resource."),
     "net-mtu-writable": ("Network MTU (writable)", "Provides a writable MTU attribute for a network resource."),
     "pagination": ("Pagination support", "Extension that indicates that pagination is enabled."),
@@ -20,6 +25,8 @@ EXTENSIONS: Mapping[str, tuple[str, str]] = {
     "project-id": ("project_id field enabled", "Extension that indicates that project_id field is enabled."),
     "quota_details": ("Quota details management support", "Expose functions for quotas usage statistics per project"),
     "quotas": ("Quota management support", "Expose functions for quotas management per project"),
+    "router": ("Neutron L3 Router", "Router abstraction for basic L3 forwarding between L2 Neutron networks and NAT."),
+    "router_availability_zone": ("Router Availability Zone", "Availability zone support for router."),
     "security-group": ("security-group", "The security groups extension."),
     "sorting": ("Sorting support", "Extension that indicates that sorting is enabled."),
     "standard-attr-description": ("standard-attr-description", "Extension to add descriptions to standard attributes"),
@@ -36,6 +43,8 @@ COLLECTIONS: Mapping[str, str] = {
     "port": "ports",
     "security_group": "security-groups",
     "security_group_rule": "security-group-rules",
+    "router": "routers",
+    "floatingip": "floatingips",
     "quota": "quotas",
     "agent": "agents",
     "availability_zone": "availability_zones",
@@ -93,8 +102,9 @@ async def show_agent(call: Call) -> Answer:
 
 async def list_availability_zones(call: Call) -> Answer:
     """Networks reach every zone, so there is one."""
-    zone = {"name": "nova", "resource": "network", "state": "available"}
-    return Answer(200, {"availability_zones": [zone]})
+    zones = [{"name": ZONE, "resource": resource, "state": "available"} for resource in ("network", "router")]
+    wanted = {name: values for name, values in call.query.items() if name in ("name", "resource", "state")}
+    return Answer(200, {"availability_zones": [one for one in zones if all(one[name] in wanted[name] for name in wanted)]})
 
 
 def _extension(alias: str) -> dict[str, object]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from kilonova.model.caller import Caller
-from kilonova.model.network import Agent, Listing, Network, NetworkPort, SecurityGroup, SecurityGroupRule, Subnet
+from kilonova.model.network import Agent, HostRoute, Listing, Network, NetworkPort, SecurityGroup, SecurityGroupRule, Subnet
 from kilonova.model.network_wish import (
     NetworkChanges,
     NewNetwork,
@@ -16,6 +16,8 @@ from kilonova.model.network_wish import (
     SecurityGroupChanges,
     SubnetChanges,
 )
+from kilonova.model.router import FloatingIp, Interface, Router
+from kilonova.model.router_wish import FloatingIpChanges, InterfaceWish, NewFloatingIp, NewRouter, RouterChanges
 
 Thing_co = TypeVar("Thing_co", covariant=True)
 New_contra = TypeVar("New_contra", contravariant=True)
@@ -72,6 +74,27 @@ class GroupShelf(
 class RuleShelf(Shelf[SecurityGroupRule], Maker[SecurityGroupRule, NewSecurityGroupRule], Protocol): ...
 
 
+class RouterShelf(Shelf[Router], Maker[Router, NewRouter], Changer[Router, RouterChanges], Protocol):
+    def add_routes(self, thing_id: str, wanted: Sequence[HostRoute], caller: Caller, now: float) -> Router:
+        """Beside those there are. Raises NotFound, Forbidden, BadRequest."""
+        ...
+
+    def remove_routes(self, thing_id: str, wanted: Sequence[HostRoute], caller: Caller, now: float) -> Router:
+        """Those of them that are there. Raises NotFound, Forbidden."""
+        ...
+
+
+class InterfaceBook(Protocol):
+    """A router's ends on networks. Both raise BadRequest, NotFound, Forbidden, Conflict."""
+
+    def add(self, router_id: str, wish: InterfaceWish, caller: Caller, now: float) -> Interface: ...
+
+    def remove(self, router_id: str, wish: InterfaceWish, caller: Caller, now: float) -> Interface: ...
+
+
+class FloatingIpShelf(Shelf[FloatingIp], Maker[FloatingIp, NewFloatingIp], Changer[FloatingIp, FloatingIpChanges], Protocol): ...
+
+
 class NetworkQuotaBook(Protocol):
     """Counted in the transaction that uses it up. Keys are those of `DEFAULT_QUOTAS`."""
 
@@ -119,6 +142,15 @@ class NetworkBook(Protocol):
 
     @property
     def rules(self) -> RuleShelf: ...
+
+    @property
+    def routers(self) -> RouterShelf: ...
+
+    @property
+    def interfaces(self) -> InterfaceBook: ...
+
+    @property
+    def floating_ips(self) -> FloatingIpShelf: ...
 
     @property
     def quotas(self) -> NetworkQuotaBook: ...

@@ -1,13 +1,28 @@
-"""The network service: from URL to function in one look, who may call what, and the paths that are not built yet.
-
-Routers and floating addresses are not here: their paths answer 404 and their extensions are not listed.
-Security groups are kept and shown, but do not yet filter packets.
-"""
+"""The network service: from URL to function in one look, and who may call what."""
 
 from kilonova.api.call import Routes
 from kilonova.api.errors import network_body
-from kilonova.api.network import about, networks, ports, quotas, security_group_rules, security_groups, subnets, tags
-from kilonova.api.network.tags import GROUP_TAGS, NETWORK_TAGS, PORT_TAGS, SUBNET_TAGS, TagHandlers
+from kilonova.api.network import (
+    about,
+    floating_ips,
+    networks,
+    ports,
+    quotas,
+    routers,
+    security_group_rules,
+    security_groups,
+    subnets,
+    tags,
+)
+from kilonova.api.network.tags import (
+    FLOATING_IP_TAGS,
+    GROUP_TAGS,
+    NETWORK_TAGS,
+    PORT_TAGS,
+    ROUTER_TAGS,
+    SUBNET_TAGS,
+    TagHandlers,
+)
 from kilonova.api.rights import Right, Rights
 from kilonova.api.service import Service
 
@@ -36,6 +51,18 @@ ROUTES: Routes = {
     },
     "/v2.0/ports": {"GET": ports.list_ports, "POST": ports.create_ports},
     "/v2.0/ports/{port_id}": {"GET": ports.show_port, "PUT": ports.update_port, "DELETE": ports.delete_port},
+    "/v2.0/routers": {"GET": routers.list_routers, "POST": routers.create_routers},
+    "/v2.0/routers/{router_id}": {"GET": routers.show_router, "PUT": routers.update_router, "DELETE": routers.delete_router},
+    "/v2.0/routers/{router_id}/add_router_interface": {"PUT": routers.add_interface},
+    "/v2.0/routers/{router_id}/remove_router_interface": {"PUT": routers.remove_interface},
+    "/v2.0/routers/{router_id}/add_extraroutes": {"PUT": routers.add_routes},
+    "/v2.0/routers/{router_id}/remove_extraroutes": {"PUT": routers.remove_routes},
+    "/v2.0/floatingips": {"GET": floating_ips.list_floating_ips, "POST": floating_ips.create_floating_ips},
+    "/v2.0/floatingips/{floatingip_id}": {
+        "GET": floating_ips.show_floating_ip,
+        "PUT": floating_ips.update_floating_ip,
+        "DELETE": floating_ips.delete_floating_ip,
+    },
     "/v2.0/security-groups": {"GET": security_groups.list_security_groups, "POST": security_groups.create_security_groups},
     "/v2.0/security-groups/{security_group_id}": {
         "GET": security_groups.show_security_group,
@@ -51,6 +78,8 @@ ROUTES: Routes = {
     **_tag_routes("/v2.0/subnets/{subnet_id}", SUBNET_TAGS),
     **_tag_routes("/v2.0/ports/{port_id}", PORT_TAGS),
     **_tag_routes("/v2.0/security-groups/{security_group_id}", GROUP_TAGS),
+    **_tag_routes("/v2.0/routers/{router_id}", ROUTER_TAGS),
+    **_tag_routes("/v2.0/floatingips/{floatingip_id}", FLOATING_IP_TAGS),
     "/v2.0/quotas": {"GET": quotas.list_quotas},
     "/v2.0/quotas/tenant": {"GET": quotas.show_own_project},
     "/v2.0/quotas/project": {"GET": quotas.show_own_project},
@@ -92,6 +121,20 @@ RIGHTS: Rights = {
     ports.create_ports: Right.MEMBER,
     ports.update_port: Right.MEMBER,
     ports.delete_port: Right.MEMBER,
+    routers.list_routers: Right.READER,
+    routers.show_router: Right.READER,
+    routers.create_routers: Right.MEMBER,
+    routers.update_router: Right.MEMBER,
+    routers.delete_router: Right.MEMBER,
+    routers.add_interface: Right.MEMBER,
+    routers.remove_interface: Right.MEMBER,
+    routers.add_routes: Right.MEMBER,
+    routers.remove_routes: Right.MEMBER,
+    floating_ips.list_floating_ips: Right.READER,
+    floating_ips.show_floating_ip: Right.READER,
+    floating_ips.create_floating_ips: Right.MEMBER,
+    floating_ips.update_floating_ip: Right.MEMBER,
+    floating_ips.delete_floating_ip: Right.MEMBER,
     security_groups.list_security_groups: Right.READER,
     security_groups.show_security_group: Right.READER,
     security_groups.create_security_groups: Right.MEMBER,

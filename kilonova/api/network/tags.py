@@ -1,4 +1,4 @@
-"""…/tags of networks, subnets, ports and security groups. Who may tag a thing is who may change it."""
+"""…/tags of everything that has them. Who may tag a thing is who may change it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -89,7 +89,9 @@ NETWORK_TAGS = TagHandlers("network_id", lambda book, one, caller: book.networks
 SUBNET_TAGS = TagHandlers("subnet_id", lambda book, one, caller: book.subnets.get(one, caller))
 PORT_TAGS = TagHandlers("port_id", lambda book, one, caller: book.ports.get(one, caller))
 GROUP_TAGS = TagHandlers("security_group_id", lambda book, one, caller: book.groups.get(one, caller))
-ALL_TAGS = (NETWORK_TAGS, SUBNET_TAGS, PORT_TAGS, GROUP_TAGS)
+ROUTER_TAGS = TagHandlers("router_id", lambda book, one, caller: book.routers.get(one, caller))
+FLOATING_IP_TAGS = TagHandlers("floatingip_id", lambda book, one, caller: book.floating_ips.get(one, caller))
+ALL_TAGS = (NETWORK_TAGS, SUBNET_TAGS, PORT_TAGS, GROUP_TAGS, ROUTER_TAGS, FLOATING_IP_TAGS)
 
 
 def readers() -> list[Handler]:

@@ -10,7 +10,7 @@ from kilonova.model.network import Agent, Network, NetworkPort, SecurityGroup, S
 View = dict[str, Any]
 
 
-class _Dated(Protocol):
+class Dated(Protocol):
     @property
     def project_id(self) -> str: ...
 
@@ -44,7 +44,7 @@ def network(one: Network) -> View:
         "mtu": one.mtu,
         "port_security_enabled": one.port_security_enabled,
         "tags": one.tags,
-        **_standard(one),
+        **standard(one),
     }
 
 
@@ -64,7 +64,7 @@ def subnet(one: Subnet) -> View:
         "host_routes": one.host_routes,
         "subnetpool_id": None,
         "tags": one.tags,
-        **_standard(one),
+        **standard(one),
     }
 
 
@@ -85,7 +85,7 @@ def port(one: NetworkPort, caller: Caller) -> View:
         "port_security_enabled": one.port_security_enabled,
         "binding:vnic_type": one.vnic_type,
         "tags": one.tags,
-        **_standard(one),
+        **standard(one),
     }
     if caller.is_admin:
         view["binding:host_id"] = one.host
@@ -102,7 +102,7 @@ def security_group(one: SecurityGroup) -> View:
         "stateful": one.stateful,
         "security_group_rules": [rule(each) for each in one.rules],
         "tags": one.tags,
-        **_standard(one),
+        **standard(one),
     }
 
 
@@ -117,7 +117,7 @@ def rule(one: SecurityGroupRule) -> View:
         "port_range_max": one.port_range_max,
         "remote_group_id": one.remote_group_id,
         "remote_ip_prefix": one.remote_ip_prefix,
-        **_standard(one),
+        **standard(one),
     }
 
 
@@ -143,7 +143,7 @@ def quota_details(limits: Mapping[str, int], usage: Mapping[str, int]) -> View:
     return {resource: {"limit": most, "used": usage[resource], "reserved": 0} for resource, most in limits.items()}
 
 
-def _standard(one: _Dated) -> View:
+def standard(one: Dated) -> View:
     return {
         "project_id": one.project_id,
         "tenant_id": one.project_id,

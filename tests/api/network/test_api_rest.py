@@ -113,14 +113,14 @@ async def test_what_there_is(alice: Client, admin: Client, as_: Any) -> None:
         assert versions[0]["id"] == "v2.0" and versions[0]["links"][0]["href"] == "http://cloud/network/v2.0/"
     assert {one["collection"] for one in (await alice.ok("GET", "/v2.0/"))["resources"]} >= {"networks", "ports"}
     aliases = {one["alias"] for one in (await alice.ok("GET", "/v2.0/extensions"))["extensions"]}
-    assert {"security-group", "port-security", "quotas", "standard-attr-tag"} <= aliases and "router" not in aliases
+    assert {"security-group", "port-security", "quotas", "standard-attr-tag"} <= aliases and "bgp" not in aliases
     assert (await alice.ok("GET", "/v2.0/extensions/quotas"))["extension"]["alias"] == "quotas"
-    await alice.refused("GET", "/v2.0/extensions/router", status=404, kind="ExtensionNotFound")
+    await alice.refused("GET", "/v2.0/extensions/bgp", status=404, kind="ExtensionNotFound")
     assert (await admin.ok("GET", "/v2.0/agents"))["agents"] == []
     await admin.refused("GET", f"/v2.0/agents/{MISSING}", status=404, kind="AgentNotFound")
     await alice.refused("GET", "/v2.0/agents", status=403)
     assert (await alice.ok("GET", "/v2.0/availability_zones"))["availability_zones"][0]["name"] == "nova"
-    for path in ("/v2.0/routers", "/v2.0/floatingips", "/v3", "/v2.0/networks/x/y"):
+    for path in ("/v2.0/trunks", "/v3", "/v2.0/networks/x/y"):
         await alice.refused("GET", path, status=404)
     await alice.refused("PATCH", "/v2.0/networks", {}, status=405)
     await as_("nobody").refused("GET", "/v2.0/extensions", status=401)
