@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from kilonova.errors import Forbidden, NotFound
+from kilonova.errors import Conflict, Forbidden, NotFound
 from kilonova.ledger import identity_tables as t
 from kilonova.ledger.identity_shelf import Record, Shelf
 from kilonova.model.identity_credentials import AccessRule, AppCredential, Credential, Trust
@@ -66,6 +66,10 @@ class Credentials(Shelf[Credential]):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection, t.credentials, Credential, "credential")
+
+    def _check(self, record: Credential) -> None:
+        if self._connection.execute(select(self._table.c.id).where(self._table.c.id == record.id)).first():
+            raise Conflict(f"Conflict occurred attempting to store credential - Duplicate entry found with ID {record.id}.")
 
 
 class Trusts(Shelf[Trust]):

@@ -26,7 +26,7 @@ class Domains(Shelf[Domain]):
         return None if row is None else self._as_record(row._mapping)
 
     def remove(self, record_id: str) -> None:
-        """With its users, groups and projects. Raises Forbidden while it is enabled, and always for the default domain."""
+        """With its users, groups, projects, own roles. Raises Forbidden while it is enabled, always for the default domain."""
         domain = self.get(record_id)
         if record_id == DEFAULT_DOMAIN_ID:
             raise Forbidden("You are not authorized to perform the requested action: delete the default domain.")
@@ -35,6 +35,7 @@ class Domains(Shelf[Domain]):
         execute, a = self._connection.execute, t.assignments.c
         execute(delete(t.assignments).where(a.target == "project", a.target_id.in_(_ids_in(t.projects, record_id))))
         execute(delete(t.assignments).where(a.target == "domain", a.target_id == record_id))
+        execute(delete(t.roles).where(t.roles.c.domain_id == record_id))
         execute(delete(t.assignments).where(a.actor == "user", a.actor_id.in_(_ids_in(t.users, record_id))))
         execute(delete(t.assignments).where(a.actor == "group", a.actor_id.in_(_ids_in(t.groups, record_id))))
         super().remove(record_id)
@@ -83,6 +84,7 @@ class Projects(Shelf[Project]):
             raise Forbidden(f"Cannot delete project {record_id} since it is not a leaf in the hierarchy.")
         execute, a = self._connection.execute, t.assignments.c
         execute(delete(t.assignments).where(a.target == "project", a.target_id == record_id))
+        execute(delete(t.credentials).where(t.credentials.c.project_id == record_id))
         execute(update(t.users).where(t.users.c.default_project_id == record_id).values(default_project_id=""))
         super().remove(record_id)
 

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, insert, or_, select
 
-from kilonova.errors import NotFound
+from kilonova.errors import Forbidden, NotFound
 from kilonova.ledger import identity_tables as t
 from kilonova.ledger.identity_credentials import drop_unfounded
 from kilonova.ledger.identity_epoch import count_up
-from kilonova.ledger.identity_realms import Projects
+from kilonova.ledger.identity_realms import Domains, Projects
 from kilonova.ledger.identity_shelf import Shelf
 from kilonova.ledger.paging import compare
 from kilonova.model.identity import Assignment, Role, with_implied
@@ -40,9 +40,10 @@ class Roles(Shelf[Role]):
         return found
 
     def imply(self, role_id: str, implied_id: str) -> None:
-        """Once is enough. Raises NotFound."""
-        self.get(role_id)
-        self.get(implied_id)
+        """Once is enough. Raises NotFound, and Forbidden where everyone's role would bring along one domain's."""
+        prior, implied = self.get(role_id), self.get(implied_id)
+        if implied.domain_id and not prior.domain_id:
+            raise Forbidden(f"The role {role_id} is everyone's and cannot imply {implied_id}, which is a domain's own.")
         if implied_id not in self.implications().get(role_id, set()):
             self._connection.execute(insert(t.implications).values(role_id=role_id, implied_id=implied_id))
             count_up(self._connection)
@@ -58,6 +59,10 @@ class Roles(Shelf[Role]):
         """With all that gave it to someone, and the credentials and trusts that pass it on."""
         super().remove(record_id)
         drop_what_lost_its_roles(self._connection, None)
+
+    def _check(self, record: Role) -> None:
+        if record.domain_id:
+            Domains(self._connection).get(record.domain_id)
 
     def _twins(self, record: Role) -> Mapping[str, object]:
         return {"name": record.name}
@@ -97,13 +102,13 @@ class Assignments:
         drop_what_lost_its_roles(self._connection, self._users(assignment))
 
     def effective(self, user_id: str, target: str, target_id: str) -> list[Role]:
-        """The user's roles there: own, of groups, inherited from above, implied. In the order of their names."""
+        """The user's roles there: own, of groups, inherited from above, implied; no domain's own. In the order of their names."""
         query = select(t.assignments.c.role_id).where(self._actors(user_id), self._reaching(target, target_id))
         direct = set(self._connection.execute(query).scalars())
         if not direct:
             return []
         roles = Roles(self._connection)
-        return roles.all_of(with_implied(direct, roles.implications()))
+        return [role for role in roles.all_of(with_implied(direct, roles.implications())) if not role.domain_id]
 
     def targets(self, user_id: str, target: str) -> list[str]:
         """Ids of the projects (or domains) on which the user has any role."""

@@ -76,6 +76,7 @@ roles = Table(
     metadata,
     Column("id", ID, primary_key=True),
     Column("name", NAME, nullable=False, unique=True),
+    Column("domain_id", ID, nullable=False, server_default="", index=True),
     Column("description", Text, nullable=False),
     Column("options", Packed, nullable=False),
     Column("extra", Packed, nullable=False),

@@ -65,8 +65,11 @@ class Group(Struct, frozen=True, kw_only=True):
 
 
 class Role(Struct, frozen=True, kw_only=True):
+    """With a `domain_id` it is the domain's own: given only there, and never in a token itself, only what it brings along."""
+
     id: str
     name: str
+    domain_id: str = ""
     description: str = ""
     options: dict[str, Any] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)

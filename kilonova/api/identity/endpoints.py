@@ -9,7 +9,8 @@ from kilonova.api.identity.schemas import EndpointCreate, EndpointUpdate
 from kilonova.api.identity.views import endpoint_view
 from kilonova.api.world import Books
 from kilonova.errors import BadRequest, Forbidden, NotFound
-from kilonova.model.identity import Endpoint
+from kilonova.model.identity import Endpoint, Region
+from kilonova.model.page import EVERYTHING, Condition
 
 
 async def list_endpoints(call: Call) -> Answer:
@@ -38,6 +39,8 @@ async def create_endpoint(call: Call) -> Answer:
     )
 
     def add(books: Books) -> Endpoint:
+        if not body.region_id:
+            _make_region(books.identity, body.region)
         _must_be_there(books.identity, record)
         return books.identity.endpoints.add(record)
 
@@ -61,7 +64,12 @@ async def update_endpoint(call: Call) -> Answer:
     def change(books: Books) -> Endpoint:
         endpoints = books.identity.endpoints
         old = endpoints.get(call.path["endpoint_id"])
-        changed = endpoints.change(old.id, given(body) | {"extra": merged(old.extra, extra)})
+        fields = given(body)
+        region = fields.pop("region", "")
+        if region and not fields.get("region_id"):
+            _make_region(books.identity, region)
+            fields["region_id"] = region
+        changed = endpoints.change(old.id, fields | {"extra": merged(old.extra, extra)})
         _must_be_there(books.identity, changed)
         return changed
 
@@ -81,6 +89,12 @@ def _built_in(call: Call) -> Endpoint | None:
 def _refuse_built_in(call: Call) -> None:
     if _built_in(call):
         raise Forbidden("This endpoint is part of the cloud itself and cannot be changed.")
+
+
+def _make_region(book: IdentityBook, region: str | None) -> None:
+    """Named by the older field `region`, a region that is not there is made, as in Keystone."""
+    if region and not book.regions.find((Condition("id", region),), EVERYTHING):
+        book.regions.add(Region(id=region))
 
 
 def _must_be_there(book: IdentityBook, endpoint: Endpoint) -> None:

@@ -5,9 +5,10 @@ One set of functions for all those paths: who and where is read from the path's 
 
 from kilonova.api.call import Answer, Call
 from kilonova.api.identity.answers import change_identity, done, many
+from kilonova.api.identity.needs import IdentityBook
 from kilonova.api.identity.views import role_view
 from kilonova.api.world import Books
-from kilonova.errors import NotFound
+from kilonova.errors import Forbidden, NotFound
 from kilonova.model.identity import Assignment, Role
 from kilonova.model.page import Condition
 
@@ -36,6 +37,7 @@ async def grant_role(call: Call) -> Answer:
     def change(books: Books) -> None:
         wanted = _assignment(call)
         _must_be_there(books, wanted)
+        _must_stay_home(books.identity, wanted)
         books.identity.assignments.grant(wanted)
 
     await change_identity(call, change)
@@ -74,6 +76,18 @@ def _assignment(call: Call) -> Assignment:
         role_id=path.get("role_id", ""),
         inherited="/OS-INHERIT/" in call.url_path,
     )
+
+
+def _must_stay_home(book: IdentityBook, assignment: Assignment) -> None:
+    """Raises Forbidden for a domain's own role outside of its domain."""
+    home = book.roles.get(assignment.role_id).domain_id
+    if not home:
+        return
+    there = assignment.target_id
+    if assignment.target == "project":
+        there = book.projects.get(assignment.target_id).domain_id
+    if there != home:
+        raise Forbidden(f"What gets the role {assignment.role_id} must be in the same domain as the role.")
 
 
 def _must_be_there(books: Books, assignment: Assignment) -> None:

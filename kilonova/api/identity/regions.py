@@ -7,7 +7,7 @@ from kilonova.api.identity.schemas import RegionCreate, RegionUpdate
 from kilonova.api.identity.views import region_view
 from kilonova.api.paging import read_filters, read_page
 from kilonova.api.world import Books
-from kilonova.errors import Forbidden
+from kilonova.errors import BadRequest, Forbidden
 from kilonova.model.identity import Region
 from kilonova.model.page import Order
 
@@ -20,9 +20,20 @@ async def list_regions(call: Call) -> Answer:
 
 
 async def create_region(call: Call) -> Answer:
+    return await _create(call, None)
+
+
+async def create_named_region(call: Call) -> Answer:
+    """``PUT``: the id is the path's. Raises Conflict when it is there."""
+    return await _create(call, call.path["region_id"])
+
+
+async def _create(call: Call, region_id: str | None) -> Answer:
     body, extra = read_object(call, "region", RegionCreate)
+    if region_id is not None and body.id not in (None, region_id):
+        raise BadRequest("Conflicting region IDs specified.")
     record = Region(
-        id=body.id or new_id(),
+        id=region_id or body.id or new_id(),
         description=body.description or "",
         parent_region_id=body.parent_region_id or "",
         extra=extra,

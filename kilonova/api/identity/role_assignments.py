@@ -74,6 +74,7 @@ def _is(assignment: Assignment, kind: str, value: str) -> bool:
 def _worked_out(book: IdentityBook, given: Iterable[Assignment]) -> list[Assignment]:
     """Groups become their members, inheritance becomes the projects below, a role becomes all it brings along."""
     implications = book.roles.implications()
+    everyones = {role.id for role in book.roles.find((Condition("domain_id", ""),), EVERYTHING)}
     found: dict[Assignment, None] = {}
     for assignment in given:
         actors = [assignment.actor_id]
@@ -84,7 +85,7 @@ def _worked_out(book: IdentityBook, given: Iterable[Assignment]) -> list[Assignm
             targets = [("project", project_id) for project_id in _below(book, assignment)]
         for actor_id in actors:
             for target, target_id in targets:
-                for role_id in sorted(with_implied({assignment.role_id}, implications)):
+                for role_id in sorted(with_implied({assignment.role_id}, implications) & everyones):
                     found[Assignment(actor="user", actor_id=actor_id, target=target, target_id=target_id, role_id=role_id)] = None
     return list(found)
 

@@ -7,16 +7,14 @@ from kilonova.api.identity.schemas import RoleCreate, RoleUpdate
 from kilonova.api.identity.views import View, base, role_view
 from kilonova.api.paging import read_filters, read_page
 from kilonova.api.world import Books
-from kilonova.errors import NotFound, Unsupported
+from kilonova.errors import NotFound
 from kilonova.model.identity import Role
-from kilonova.model.page import EVERYTHING, Order
+from kilonova.model.page import EVERYTHING, Condition, Order
 
 
 async def list_roles(call: Call) -> Answer:
     page = read_page(call, ("name", "id"), (Order("name"),), most=None)
-    if call.param("domain_id"):  # roles of a domain are not kept here, so there is none
-        return many(call, "roles", [], role_view, page)
-    where = read_filters(call, ("name", "id"))
+    where = (*read_filters(call, ("name", "id")), Condition("domain_id", call.param("domain_id") or ""))
     return many(
         call, "roles", await call.world.ledger.read(lambda books: books.identity.roles.find(where, page)), role_view, page
     )
@@ -24,9 +22,14 @@ async def list_roles(call: Call) -> Answer:
 
 async def create_role(call: Call) -> Answer:
     body, extra = read_object(call, "role", RoleCreate)
-    if body.domain_id:
-        raise Unsupported("Roles that belong to a domain are not available in this cloud.")
-    record = Role(id=new_id(), name=body.name, description=body.description or "", options=body.options, extra=extra)
+    record = Role(
+        id=new_id(),
+        name=body.name,
+        domain_id=body.domain_id or "",
+        description=body.description or "",
+        options=body.options,
+        extra=extra,
+    )
     return one(call, "role", await call.world.ledger.write(lambda books: books.identity.roles.add(record)), role_view, 201)
 
 

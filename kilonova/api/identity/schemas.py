@@ -152,6 +152,7 @@ class EndpointUpdate(Struct):
     interface: Interface | UnsetType = UNSET
     url: Url | UnsetType = UNSET
     region_id: RegionId | UnsetType | None = UNSET
+    region: RegionId | UnsetType | None = UNSET
     enabled: bool | UnsetType = UNSET
 
 

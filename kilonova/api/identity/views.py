@@ -75,7 +75,7 @@ def role_view(record: Role, root: str) -> View:
     return record.extra | {
         "id": record.id,
         "name": record.name,
-        "domain_id": None,
+        "domain_id": record.domain_id or None,
         "description": record.description or None,
         "options": record.options,
         "links": {"self": f"{root}/roles/{record.id}"},

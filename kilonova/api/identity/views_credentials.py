@@ -29,7 +29,7 @@ def app_credential_view(record: AppCredential, roles: list[Role], rules: tuple[A
         "user_id": record.user_id,
         "unrestricted": record.unrestricted,
         "expires_at": None if expires_at is None else expires_at.replace(tzinfo=None).isoformat(),
-        "roles": [{"id": role.id, "name": role.name, "domain_id": None} for role in roles],
+        "roles": [{"id": role.id, "name": role.name, "domain_id": role.domain_id or None} for role in roles],
         "links": {"self": f"{root}/users/{record.user_id}/application_credentials/{record.id}"},
     }
     if rules:

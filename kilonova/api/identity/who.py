@@ -170,6 +170,8 @@ def _trusted(book: IdentityBook, claim: Claim, trust_id: str) -> Claim:
         raise NotAuthenticated() from None
     if trust.trustee_id != claim.user_id:
         raise Forbidden()
+    if trust.uses_left == 0:
+        raise NotAuthenticated()
     if trust.expires_at is not None:
         if trust.expires_at <= claim.issued_at:
             raise NotAuthenticated()
