@@ -1,7 +1,6 @@
 """One transaction: a connection, and the book of each noun opened on it. Holds no query itself."""
 
 from functools import cached_property
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -18,13 +17,7 @@ from kilonova.ledger.quotas import Quotas
 from kilonova.ledger.routing.fabric import Fabric
 from kilonova.ledger.server_groups import ServerGroups
 from kilonova.ledger.servers import Servers
-
-
-class NoVolumes:
-    """Until there are some."""
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *_, **__: ()
+from kilonova.ledger.volume.book import Volumes
 
 
 class Transaction:
@@ -48,8 +41,8 @@ class Transaction:
         return Aggregates(self.connection)
 
     @cached_property
-    def volumes(self) -> NoVolumes:
-        return NoVolumes()
+    def volumes(self) -> Volumes:
+        return Volumes(self)
 
     @cached_property
     def hosts(self) -> Hosts:

@@ -1,12 +1,12 @@
-"""What is asked of volumes by those who order servers: attach one, make one to boot from. Looks nothing up.
+"""What is asked of volumes: by clients, and by those who order servers (attach one, make one to boot from). Looks nothing up.
 
 Sizes in GiB, times in Unix seconds.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 VolumeSource = Literal["image", "snapshot", "volume", "blank"]
 
@@ -39,14 +39,58 @@ class BootVolume(Struct, frozen=True, kw_only=True):
     availability_zone: str | None = None
 
 
+def _no_ticket(image_id: str, node: str, until: float) -> str:
+    return ""
+
+
 class VolumeTerms(Struct, frozen=True, kw_only=True):
     """What work on volumes needs besides the transaction. `limit_s`: within so long it is done, or has failed."""
 
     now: float
     ticket: Callable[[str, str, float], str]
     """(image id, node, good until) → what lets that node fetch that image."""
+    upload_ticket: Callable[[str, str, float], str] = _no_ticket
+    """(image id, node, good until) → what lets that node send that image its bytes."""
     limit_s: float = 600.0
+    zone: str = "nova"
+    """The one availability zone."""
 
     @property
     def deadline(self) -> float:
         return self.now + self.limit_s
+
+
+class NewVolume(Struct, frozen=True, kw_only=True):
+    """A volume as a client wants it. At most one of the three sources; `size_gb` None: the source's."""
+
+    size_gb: int | None = None
+    name: str | None = None
+    description: str | None = None
+    volume_type: str | None = None
+    """Name or id."""
+    availability_zone: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    image_id: str | None = None
+    snapshot_id: str | None = None
+    source_volid: str | None = None
+
+
+class NewSnapshot(Struct, frozen=True, kw_only=True):
+    """`force`: also of a volume that is in use."""
+
+    volume_id: str
+    name: str | None = None
+    description: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    force: bool = False
+
+
+class Upload(Struct, frozen=True, kw_only=True):
+    """A volume's bytes are to become an image. `force`: also of a volume that is in use."""
+
+    image_name: str
+    disk_format: str = "raw"
+    container_format: str = "bare"
+    visibility: str = "private"
+    protected: bool = False
+    force: bool = False

@@ -48,6 +48,71 @@ def upgrade() -> None:
     with op.batch_alter_table('server_groups', schema=None) as batch_op:
         batch_op.create_index('ix_server_groups_project_id_created_at', ['project_id', 'created_at'], unique=False)
 
+    op.create_table('volume_messages',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('project_id', sa.String(length=64), nullable=False),
+    sa.Column('request_id', sa.String(length=64), nullable=False),
+    sa.Column('resource_type', sa.String(length=32), nullable=False),
+    sa.Column('resource_id', sa.String(length=36), nullable=False),
+    sa.Column('event_id', sa.String(length=32), nullable=False),
+    sa.Column('text', sa.Text(), nullable=False),
+    sa.Column('level', sa.String(length=16), nullable=False),
+    sa.Column('created_at', sa.Float(), nullable=False),
+    sa.Column('until', sa.Float(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_volume_messages'))
+    )
+    with op.batch_alter_table('volume_messages', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_volume_messages_project_id'), ['project_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_volume_messages_resource_id'), ['resource_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_volume_messages_until'), ['until'], unique=False)
+
+    op.create_table('volume_metadata',
+    sa.Column('thing_id', sa.String(length=36), nullable=False),
+    sa.Column('name', sa.String(length=255), nullable=False),
+    sa.Column('value', sa.Text(), nullable=False),
+    sa.PrimaryKeyConstraint('thing_id', 'name', name=op.f('pk_volume_metadata'))
+    )
+    op.create_table('volume_nodes',
+    sa.Column('name', sa.String(length=255), nullable=False),
+    sa.Column('disabled_reason', sa.Text(), nullable=True),
+    sa.PrimaryKeyConstraint('name', name=op.f('pk_volume_nodes'))
+    )
+    op.create_table('volume_qos_specs',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('name', sa.String(length=255), nullable=False),
+    sa.Column('consumer', sa.String(length=16), nullable=False),
+    sa.Column('specs', sa.LargeBinary(), nullable=False),
+    sa.Column('created_at', sa.Float(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_volume_qos_specs')),
+    sa.UniqueConstraint('name', name=op.f('uq_volume_qos_specs_name'))
+    )
+    op.create_table('volume_quota_classes',
+    sa.Column('class_name', sa.String(length=255), nullable=False),
+    sa.Column('resource', sa.String(length=300), nullable=False),
+    sa.Column('most', sa.Integer(), nullable=False),
+    sa.PrimaryKeyConstraint('class_name', 'resource', name=op.f('pk_volume_quota_classes'))
+    )
+    op.create_table('volume_quotas',
+    sa.Column('project_id', sa.String(length=64), nullable=False),
+    sa.Column('resource', sa.String(length=300), nullable=False),
+    sa.Column('most', sa.Integer(), nullable=False),
+    sa.PrimaryKeyConstraint('project_id', 'resource', name=op.f('pk_volume_quotas'))
+    )
+    op.create_table('volume_types',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('name', sa.String(length=255), nullable=False),
+    sa.Column('description', sa.String(length=255), nullable=True),
+    sa.Column('is_public', sa.Boolean(), nullable=False),
+    sa.Column('qos_specs_id', sa.String(length=36), nullable=True),
+    sa.Column('extra_specs', sa.LargeBinary(), nullable=False),
+    sa.Column('created_at', sa.Float(), nullable=False),
+    sa.Column('updated_at', sa.Float(), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_volume_types')),
+    sa.UniqueConstraint('name', name=op.f('uq_volume_types_name'))
+    )
+    with op.batch_alter_table('volume_types', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_volume_types_qos_specs_id'), ['qos_specs_id'], unique=False)
+
     op.create_table('server_group_members',
     sa.Column('server_id', sa.Text(), nullable=False),
     sa.Column('group_id', sa.String(length=36), nullable=False),
@@ -56,6 +121,41 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('server_group_members', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_server_group_members_group_id'), ['group_id'], unique=False)
+
+    op.create_table('volume_type_access',
+    sa.Column('volume_type_id', sa.String(length=36), nullable=False),
+    sa.Column('project_id', sa.String(length=64), nullable=False),
+    sa.ForeignKeyConstraint(['volume_type_id'], ['volume_types.id'], name=op.f('fk_volume_type_access_volume_type_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('volume_type_id', 'project_id', name=op.f('pk_volume_type_access'))
+    )
+    op.create_table('volumes',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('project_id', sa.String(length=64), nullable=False),
+    sa.Column('user_id', sa.String(length=64), nullable=False),
+    sa.Column('name', sa.String(length=255), nullable=True),
+    sa.Column('description', sa.Text(), nullable=True),
+    sa.Column('status', sa.String(length=32), nullable=False),
+    sa.Column('size_gb', sa.Integer(), nullable=False),
+    sa.Column('created_at', sa.Float(), nullable=False),
+    sa.Column('updated_at', sa.Float(), nullable=True),
+    sa.Column('work_id', sa.String(length=64), nullable=True),
+    sa.Column('volume_type_id', sa.String(length=36), nullable=False),
+    sa.Column('availability_zone', sa.String(length=255), nullable=False),
+    sa.Column('node', sa.String(length=255), nullable=True),
+    sa.Column('bootable', sa.Boolean(), nullable=False),
+    sa.Column('read_only', sa.Boolean(), nullable=True),
+    sa.Column('snapshot_id', sa.String(length=36), nullable=True),
+    sa.Column('source_volid', sa.String(length=36), nullable=True),
+    sa.Column('image_metadata', sa.LargeBinary(), nullable=True),
+    sa.Column('previous_status', sa.String(length=32), nullable=True),
+    sa.Column('wanted_size_gb', sa.Integer(), nullable=True),
+    sa.ForeignKeyConstraint(['volume_type_id'], ['volume_types.id'], name=op.f('fk_volumes_volume_type_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_volumes'))
+    )
+    with op.batch_alter_table('volumes', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_volumes_node'), ['node'], unique=False)
+        batch_op.create_index('ix_volumes_project_id_created_at', ['project_id', 'created_at'], unique=False)
+        batch_op.create_index(batch_op.f('ix_volumes_volume_type_id'), ['volume_type_id'], unique=False)
 
     op.create_table('aggregate_hosts',
     sa.Column('aggregate_id', sa.Integer(), nullable=False),
@@ -167,6 +267,68 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_routers_gateway_network_id'), ['gateway_network_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_routers_project_id'), ['project_id'], unique=False)
 
+    op.create_table('volume_attachments',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('volume_id', sa.String(length=36), nullable=False),
+    sa.Column('project_id', sa.String(length=64), nullable=False),
+    sa.Column('server_id', sa.String(length=36), nullable=True),
+    sa.Column('state', sa.String(length=16), nullable=False),
+    sa.Column('device', sa.String(length=255), nullable=True),
+    sa.Column('mode', sa.String(length=2), nullable=False),
+    sa.Column('host_name', sa.String(length=255), nullable=True),
+    sa.Column('connector', sa.LargeBinary(), nullable=True),
+    sa.Column('delete_on_termination', sa.Boolean(), nullable=False),
+    sa.Column('tag', sa.String(length=255), nullable=True),
+    sa.Column('boot_index', sa.Integer(), nullable=True),
+    sa.Column('made_by_server', sa.Boolean(), nullable=False),
+    sa.Column('created_at', sa.Float(), nullable=False),
+    sa.Column('attached_at', sa.Float(), nullable=True),
+    sa.Column('detached_at', sa.Float(), nullable=True),
+    sa.ForeignKeyConstraint(['volume_id'], ['volumes.id'], name=op.f('fk_volume_attachments_volume_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_volume_attachments')),
+    sa.UniqueConstraint('server_id', 'volume_id', name=op.f('uq_volume_attachments_server_id_volume_id'))
+    )
+    with op.batch_alter_table('volume_attachments', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_volume_attachments_project_id'), ['project_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_volume_attachments_volume_id'), ['volume_id'], unique=False)
+
+    op.create_table('volume_snapshots',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('project_id', sa.String(length=64), nullable=False),
+    sa.Column('user_id', sa.String(length=64), nullable=False),
+    sa.Column('name', sa.String(length=255), nullable=True),
+    sa.Column('description', sa.Text(), nullable=True),
+    sa.Column('status', sa.String(length=32), nullable=False),
+    sa.Column('size_gb', sa.Integer(), nullable=False),
+    sa.Column('created_at', sa.Float(), nullable=False),
+    sa.Column('updated_at', sa.Float(), nullable=True),
+    sa.Column('work_id', sa.String(length=64), nullable=True),
+    sa.Column('volume_id', sa.String(length=36), nullable=False),
+    sa.Column('progress', sa.String(length=255), nullable=True),
+    sa.ForeignKeyConstraint(['volume_id'], ['volumes.id'], name=op.f('fk_volume_snapshots_volume_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_volume_snapshots'))
+    )
+    with op.batch_alter_table('volume_snapshots', schema=None) as batch_op:
+        batch_op.create_index('ix_volume_snapshots_project_id_created_at', ['project_id', 'created_at'], unique=False)
+        batch_op.create_index(batch_op.f('ix_volume_snapshots_volume_id'), ['volume_id'], unique=False)
+
+    op.create_table('volume_transfers',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('volume_id', sa.String(length=36), nullable=False),
+    sa.Column('source_project_id', sa.String(length=64), nullable=False),
+    sa.Column('name', sa.String(length=255), nullable=True),
+    sa.Column('key_salt', sa.String(length=32), nullable=False),
+    sa.Column('key_hash', sa.String(length=64), nullable=False),
+    sa.Column('with_snapshots', sa.Boolean(), nullable=False),
+    sa.Column('previous_status', sa.String(length=32), nullable=False),
+    sa.Column('created_at', sa.Float(), nullable=False),
+    sa.ForeignKeyConstraint(['volume_id'], ['volumes.id'], name=op.f('fk_volume_transfers_volume_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_volume_transfers')),
+    sa.UniqueConstraint('volume_id', name=op.f('uq_volume_transfers_volume_id'))
+    )
+    with op.batch_alter_table('volume_transfers', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_volume_transfers_source_project_id'), ['source_project_id'], unique=False)
+
     op.create_table('floating_ips',
     sa.Column('id', sa.String(length=36), nullable=False),
     sa.Column('project_id', sa.String(length=64), nullable=False),
@@ -215,6 +377,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('locked_by', sa.Text(), nullable=True))
         batch_op.add_column(sa.Column('hints', sa.LargeBinary(), nullable=True))
         batch_op.add_column(sa.Column('image_properties', sa.LargeBinary(), nullable=True))
+        batch_op.add_column(sa.Column('disk_config', sa.Text(), nullable=True))
         batch_op.add_column(sa.Column('record', sa.LargeBinary(), nullable=True))
         batch_op.add_column(sa.Column('old_flavor', sa.LargeBinary(), nullable=True))
 

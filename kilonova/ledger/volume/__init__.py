@@ -1,0 +1,1 @@
+"""Volumes and everything about them in the ledger: tables, and a book for each noun."""
