@@ -93,6 +93,10 @@ class Networks(Protocol):
 
     def release_server_ports(self, server_id: str) -> None: ...
 
+    def release_server_port(self, server_id: str, port_id: str) -> None:
+        """One of them; not the server's is no error."""
+        ...
+
     def set_server_ports_status(self, server_id: str, status: str, now: float) -> None: ...
 
 

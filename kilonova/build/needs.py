@@ -7,10 +7,12 @@ from msgspec import Struct
 
 from kilonova.build.record import Placed, Wired
 from kilonova.build.report import BuildProgress, Report
+from kilonova.model.fabric import GroupPlan, Known, NetworkPlan, RouterPlan
 from kilonova.model.guest import Disk, Guest, HostFacts, PowerState
-from kilonova.model.ids import HostName, NodeName, ServerId
+from kilonova.model.ids import HostName, NodeName, PortId, ServerId
 from kilonova.model.port import Port, Wire
 from kilonova.model.span import Span
+from kilonova.model.volume_link import NbdAddress
 
 Progress = Callable[[str, float], None]
 """Called with a sentence and a share of 0..1 while something long goes on."""
@@ -59,6 +61,14 @@ class Hypervisor(Protocol):
         """Ask by ACPI, again until `timeout_s`, then end it. Its disks and definition stay."""
         ...
 
+    async def plug_nic(self, server_id: ServerId, wire: Wire) -> None:
+        """The NIC appears in the guest, if it runs; one that is off gets it when it starts. Raises BuildFailed."""
+        ...
+
+    async def unplug_nic(self, server_id: ServerId, port_id: PortId) -> None:
+        """The guest, if it runs, lets go of the NIC; none there is no error. Raises BuildFailed."""
+        ...
+
     async def guests(self) -> Mapping[ServerId, PowerState]:
         """What is on this host now, also what an earlier process started."""
         ...
@@ -80,6 +90,18 @@ class Hypervisor(Protocol):
         ...
 
 
+class Exports(Protocol):
+    """The volume node's hands, as far as servers need them."""
+
+    async def export(self, volume_id: str, attachment_id: str, read_only: bool) -> NbdAddress:
+        """Serve the volume to this attachment, and to no other any more. Repeatable. Raises BuildFailed."""
+        ...
+
+    async def end_export(self, volume_id: str, attachment_id: str) -> None:
+        """Nobody reaches the volume by this attachment any more; not served is no error. Raises Unavailable."""
+        ...
+
+
 class Network(Protocol):
     """The network node's hands: bridges, DHCP, metadata, the way out."""
 
@@ -97,6 +119,33 @@ class Network(Protocol):
 
     async def inventory(self) -> set[ServerId]:
         """The servers that have a port here."""
+        ...
+
+    async def take_group(self, plan: GroupPlan) -> int:
+        """The security group's rules are these from now on, for every port in it here; remembered, repeatable.
+
+        An older revision than the one that counts changes nothing. Returns the revision that counts now. Raises BuildFailed.
+        """
+        ...
+
+    async def take_network(self, plan: NetworkPlan) -> int:
+        """The external network is like this from now on: as `take_group`."""
+        ...
+
+    async def take_router(self, plan: RouterPlan) -> int:
+        """The router is like this from now on: as `take_group`. When it is refused, what can be of it stands all the same."""
+        ...
+
+    async def take_ports(self, server_id: ServerId, revision: int, ports: tuple[Port, ...]) -> int:
+        """All ports of the server are like this from now on: as `take_group`. Of one not wired yet it counts when it is."""
+        ...
+
+    async def drop(self, gone: Known) -> None:
+        """A group, a network, a router must not be there any more, unless a newer revision is known. None there is no error."""
+        ...
+
+    async def known(self) -> tuple[Known, ...]:
+        """What of all this is true here, in which revision."""
         ...
 
     async def close(self, keep: bool) -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
+from kilonova.lifecycle.interfaces import INTERFACES
 from kilonova.lifecycle.power import POWER
 from kilonova.lifecycle.task import ServerAction
 
-SERVER_ACTIONS: Mapping[str, ServerAction] = {**POWER}
+SERVER_ACTIONS: Mapping[str, ServerAction] = {**POWER, **INTERFACES}

@@ -33,7 +33,27 @@ class Deed(Struct, frozen=True, kw_only=True):
         return await cloud.server(server_id)
 
 
+class PlugIn(Deed, frozen=True, kw_only=True):
+    """One NIC more, on the cloud's only network."""
+
+    async def ask(self, cloud: SimulatedCloud, server_id: str) -> None:
+        answer = await cloud.send("POST", f"/compute/v2.1/servers/{server_id}/os-interface", {"interfaceAttachment": {}})
+        assert answer.status_code == 200, answer.text
+
+
+class PullOut(Deed, frozen=True, kw_only=True):
+    """The first NIC goes."""
+
+    async def ask(self, cloud: SimulatedCloud, server_id: str) -> None:
+        path = f"/compute/v2.1/servers/{server_id}/os-interface"
+        first = (await cloud.send("GET", path)).json()["interfaceAttachments"][0]
+        answer = await cloud.send("DELETE", f"{path}/{first['port_id']}")
+        assert answer.status_code == 202, answer.text
+
+
 DEEDS: Mapping[str, Deed] = {
     "stop": Deed(body={"os-stop": None}, status="SHUTOFF"),
     "start": Deed(body={"os-start": None}, status="ACTIVE", before=("stop",)),
+    "attach_interface": PlugIn(body={}, status="ACTIVE"),
+    "detach_interface": PullOut(body={}, status="ACTIVE"),
 }

@@ -1,15 +1,17 @@
 """Who may call what in the compute API. Whose things they are is checked where they are looked up."""
 
 from kilonova.api.compute import (
-    aggregates,
     flavor_specs,
     flavors,
     hypervisors,
     image_proxy,
     instance_actions,
+    interfaces,
     keypairs,
     quotas,
     routes,
+    routes_around,
+    routes_proxies,
     server_actions,
     server_list,
     server_parts,
@@ -21,6 +23,8 @@ from kilonova.api.compute import (
 from kilonova.api.rights import Right, Rights
 
 RIGHTS: Rights = {
+    **routes_around.RIGHTS,
+    **routes_proxies.RIGHTS,
     versions.root: Right.ANYONE,
     versions.v2_0: Right.ANYONE,
     versions.v2_1: Right.ANYONE,
@@ -60,6 +64,10 @@ RIGHTS: Rights = {
     flavor_specs.create: Right.ADMIN,
     flavor_specs.update: Right.ADMIN,
     flavor_specs.delete: Right.ADMIN,
+    interfaces.index: Right.READER,
+    interfaces.show: Right.READER,
+    interfaces.create: Right.MEMBER,
+    interfaces.delete: Right.MEMBER,
     keypairs.index: Right.TOKEN,
     keypairs.show: Right.TOKEN,
     keypairs.create: Right.TOKEN,
@@ -72,7 +80,6 @@ RIGHTS: Rights = {
     quotas.delete: Right.ADMIN,
     zones.index: Right.TOKEN,
     zones.detail: Right.ADMIN,
-    aggregates.index: Right.ADMIN,
     services.index: Right.ADMIN,
     services.update: Right.ADMIN,
     services.delete: Right.ADMIN,

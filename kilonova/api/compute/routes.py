@@ -2,14 +2,16 @@
 
 from kilonova.api.call import Routes
 from kilonova.api.compute import (
-    aggregates,
     flavor_specs,
     flavors,
     hypervisors,
     image_proxy,
     instance_actions,
+    interfaces,
     keypairs,
     quotas,
+    routes_around,
+    routes_proxies,
     server_actions,
     server_list,
     server_parts,
@@ -38,6 +40,8 @@ QUOTAS = "/v2.1/os-quota-sets/{project_id}"
 HYPERVISOR = "/v2.1/os-hypervisors/{hypervisor_id}"
 
 _V2_1: Routes = {
+    **routes_around.ROUTES,
+    **routes_proxies.ROUTES,
     "/v2.1/servers": {"GET": server_list.index, "POST": servers.create},
     "/v2.1/servers/detail": {"GET": server_list.detail},
     SERVER: {"GET": servers.show, "PUT": servers.update, "DELETE": servers.delete},
@@ -54,6 +58,8 @@ _V2_1: Routes = {
         "PUT": server_parts.set_metadata_item,
         "DELETE": server_parts.delete_metadata_item,
     },
+    SERVER + "/os-interface": {"GET": interfaces.index, "POST": interfaces.create},
+    SERVER + "/os-interface/{port_id}": {"GET": interfaces.show, "DELETE": interfaces.delete},
     SERVER + "/tags": {"GET": tags_list, "PUT": tags_replace, "DELETE": tags_delete},
     SERVER + "/tags/{tag}": {"GET": tag_show, "PUT": tag_add, "DELETE": tag_delete},
     SERVER + "/os-instance-actions": {"GET": instance_actions.index},
@@ -77,7 +83,6 @@ _V2_1: Routes = {
     QUOTAS + "/detail": {"GET": quotas.detail},
     "/v2.1/os-availability-zone": {"GET": zones.index},
     "/v2.1/os-availability-zone/detail": {"GET": zones.detail},
-    "/v2.1/os-aggregates": {"GET": aggregates.index},
     "/v2.1/os-services": {"GET": services.index},
     "/v2.1/os-services/{service_id}": {"PUT": services.update, "DELETE": services.delete},
     "/v2.1/os-hypervisors": {"GET": hypervisors.index},

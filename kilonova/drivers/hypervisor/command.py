@@ -78,8 +78,8 @@ def command(machine: Machine) -> list[str]:
     # fmt: on
     for disk in machine.disks:
         words += _disk(disk, machine.disk_fds)
-    for index, nic in enumerate(machine.nics):
-        words += _nic(index, nic)
+    for nic in machine.nics:
+        words += _nic(nic)
     return words
 
 
@@ -111,9 +111,9 @@ def _file(node: str, fd: int, *, read_only: bool) -> list[str]:
     return ["-add-fd", f"fd={fd},set={fd}", "-blockdev", _json(blockdev)]
 
 
-def _nic(index: int, nic: Nic) -> list[str]:
+def _nic(nic: Nic) -> list[str]:
     kind, _, rest = nic.netdev.partition(",")
-    name = f"net{index}"
+    name = nic_name(nic.wire.port_id)
     device = f"virtio-net-pci,id={name}-device,netdev={name},mac={nic.wire.mac},host_mtu={nic.wire.mtu},romfile="
     return ["-netdev", f"{kind},id={name},{rest}", "-device", device]
 
@@ -121,6 +121,11 @@ def _nic(index: int, nic: Nic) -> list[str]:
 def node_name(disk: Disk) -> str:
     """QEMU's name for the disk: at most 21 characters, so that ours with a suffix stay below its limit of 31."""
     return f"d-{disk.name.replace('-', '')[:19]}"
+
+
+def nic_name(port_id: str) -> str:
+    """QEMU's name for a NIC's back end; the device has ``-device`` behind it. At most 21 characters, as above."""
+    return f"n-{port_id.replace('-', '')[:19]}"
 
 
 def _json(value: Mapping[str, Any]) -> str:

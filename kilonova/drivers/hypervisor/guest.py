@@ -66,6 +66,13 @@ class QemuGuest:
         if self._monitor is not None and await self._status() == "prelaunch":
             await self._monitor.command("cont")
 
+    @property
+    def monitor(self) -> Monitor:
+        """Its QMP connection. Raises Unavailable when there is none."""
+        if self._monitor is None:
+            raise Unavailable("The guest's process does not answer.")
+        return self._monitor
+
     async def shut_down(self, timeout_s: float) -> None:
         """Ask by ACPI, and again (the request is lost while firmware or kernel still boot) until `timeout_s`; then end it."""
         self._wanted = True

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -58,6 +59,16 @@ class Monitor:
                 return await self._client.execute(name, arguments or None)
         except (QMPError, OSError, EOFError, TimeoutError) as error:
             raise Unavailable("The guest's process does not answer.") from error
+
+    async def command_quietly(self, name: str, **arguments: object) -> None:
+        """Run one, and let it be refused: for what may be done already."""
+        with suppress(Unavailable):
+            await self.command(name, **arguments)
+
+    async def hand_over(self, fd: int, name: str) -> None:
+        """Give QEMU a copy of an open file, which the next commands call `name`. Raises Unavailable."""
+        self._client.send_fd_scm(fd)
+        await self.command("getfd", fdname=name)
 
     async def status(self) -> str:
         """QEMU's run state: ``running``, ``paused``, ``prelaunch``, ``shutdown``, … Raises Unavailable."""

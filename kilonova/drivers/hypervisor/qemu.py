@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from kilonova.build.record import Wired
 from kilonova.drivers.host_folder import clear_folder, make_folder, server_folder, servers_with
-from kilonova.drivers.hypervisor import console, process
+from kilonova.drivers.hypervisor import console, hotplug, process
 from kilonova.drivers.hypervisor.command import machine_type
 from kilonova.drivers.hypervisor.guest import QemuGuest
 from kilonova.drivers.hypervisor.host import QemuHost, QemuSettings
@@ -24,7 +24,8 @@ from kilonova.drivers.hypervisor.plugs import Plugs
 from kilonova.drivers.hypervisor.refusal import refusal
 from kilonova.errors import BuildFailed, NotFound, Unavailable
 from kilonova.model.guest import Disk, Guest, HostFacts, PowerState
-from kilonova.model.ids import HostName, ServerId
+from kilonova.model.ids import HostName, PortId, ServerId
+from kilonova.model.port import Wire
 
 _PART = "guest"
 _GREETING_S = 30.0
@@ -87,6 +88,27 @@ class QemuHypervisor:
             raise NotFound("This host has no such guest.")
         if guest is not None:
             await guest.shut_down(timeout_s)
+
+    async def plug_nic(self, server_id: ServerId, wire: Wire) -> None:
+        """The NIC appears in the guest, if it runs; one that is off gets it when it starts. Raises BuildFailed, Unavailable."""
+        await self._adopt_all()
+        async with self._turn(server_id):
+            guest = self._guests.get(server_id)
+            if guest is None:
+                return
+            end = await asyncio.to_thread(self._plugs.open, wire)
+            try:
+                await hotplug.plug_nic(guest.monitor, wire, end)
+            finally:
+                end.close()
+
+    async def unplug_nic(self, server_id: ServerId, port_id: PortId) -> None:
+        """The guest, if it runs, lets go of the NIC; none there is no error. Raises BuildFailed, Unavailable."""
+        await self._adopt_all()
+        async with self._turn(server_id):
+            guest = self._guests.get(server_id)
+            if guest is not None:
+                await hotplug.unplug_nic(guest.monitor, port_id)
 
     async def guests(self) -> Mapping[ServerId, PowerState]:
         """What is on this host now, also what an earlier process started, and what has ended but was not destroyed."""

@@ -10,7 +10,8 @@ from kilonova.build.record import Wired
 from kilonova.drivers.simulation import Faults, Memory, NoFaults
 from kilonova.errors import NotFound
 from kilonova.model.guest import Disk, Guest, HostFacts, PowerState
-from kilonova.model.ids import ServerId
+from kilonova.model.ids import PortId, ServerId
+from kilonova.model.port import Wire
 
 
 class SimulatedHypervisor:
@@ -48,6 +49,14 @@ class SimulatedHypervisor:
         """It is off at once. Raises NotFound."""
         self._faults.before("hypervisor.shut_down", server_id)
         self._switch(server_id, "shutdown")
+
+    async def plug_nic(self, server_id: ServerId, wire: Wire) -> None:
+        """There is nothing to see of it."""
+        self._faults.before("hypervisor.plug_nic", server_id)
+
+    async def unplug_nic(self, server_id: ServerId, port_id: PortId) -> None:
+        """There was nothing to see of it."""
+        self._faults.before("hypervisor.unplug_nic", server_id)
 
     async def guests(self) -> Mapping[ServerId, PowerState]:
         """All of them, and those that are off."""
