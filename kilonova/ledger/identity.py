@@ -8,6 +8,7 @@ from kilonova.errors import Conflict, Forbidden
 from kilonova.ledger import identity_tables as t
 from kilonova.ledger.identity_credentials import AccessRules, AppCredentials, Credentials, Trusts
 from kilonova.ledger.identity_epoch import read_epoch
+from kilonova.ledger.identity_limits import Limits, RegisteredLimits
 from kilonova.ledger.identity_passwords import Passwords
 from kilonova.ledger.identity_people import Groups, Users
 from kilonova.ledger.identity_realms import Domains, Projects
@@ -101,6 +102,14 @@ class Identity:
     @cached_property
     def trusts(self) -> Trusts:
         return Trusts(self._connection)
+
+    @cached_property
+    def registered_limits(self) -> RegisteredLimits:
+        return RegisteredLimits(self._connection)
+
+    @cached_property
+    def limits(self) -> Limits:
+        return Limits(self._connection)
 
     @cached_property
     def roles(self) -> Roles:

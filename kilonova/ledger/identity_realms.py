@@ -36,6 +36,9 @@ class Domains(Shelf[Domain]):
         execute(delete(t.assignments).where(a.target == "project", a.target_id.in_(_ids_in(t.projects, record_id))))
         execute(delete(t.assignments).where(a.target == "domain", a.target_id == record_id))
         execute(delete(t.roles).where(t.roles.c.domain_id == record_id))
+        execute(delete(t.limits).where(t.limits.c.project_id.in_(_ids_in(t.projects, record_id))))
+        execute(delete(t.credentials).where(t.credentials.c.project_id.in_(_ids_in(t.projects, record_id))))
+        execute(delete(t.limits).where(t.limits.c.domain_id == record_id))
         execute(delete(t.assignments).where(a.actor == "user", a.actor_id.in_(_ids_in(t.users, record_id))))
         execute(delete(t.assignments).where(a.actor == "group", a.actor_id.in_(_ids_in(t.groups, record_id))))
         super().remove(record_id)
@@ -85,6 +88,7 @@ class Projects(Shelf[Project]):
         execute, a = self._connection.execute, t.assignments.c
         execute(delete(t.assignments).where(a.target == "project", a.target_id == record_id))
         execute(delete(t.credentials).where(t.credentials.c.project_id == record_id))
+        execute(delete(t.limits).where(t.limits.c.project_id == record_id))
         execute(update(t.users).where(t.users.c.default_project_id == record_id).values(default_project_id=""))
         super().remove(record_id)
 

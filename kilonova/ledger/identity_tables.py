@@ -215,3 +215,29 @@ failed_logins = Table(
     Column("last_at", Float, nullable=False),
 )
 """A row per user whose last password was wrong."""
+
+registered_limits = Table(
+    "identity_registered_limits",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("service_id", ID, nullable=False),
+    Column("resource_name", NAME, nullable=False),
+    Column("default_limit", Integer, nullable=False),
+    Column("region_id", NAME, nullable=False),
+    Column("description", Text, nullable=False),
+    UniqueConstraint("service_id", "region_id", "resource_name"),
+)
+
+limits = Table(
+    "identity_limits",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("service_id", ID, nullable=False),
+    Column("resource_name", NAME, nullable=False),
+    Column("resource_limit", Integer, nullable=False),
+    Column("region_id", NAME, nullable=False),
+    Column("project_id", ID, nullable=False, index=True),
+    Column("domain_id", ID, nullable=False, index=True),
+    Column("description", Text, nullable=False),
+    UniqueConstraint("service_id", "region_id", "resource_name", "project_id", "domain_id"),
+)

@@ -15,6 +15,7 @@ from kilonova.model.identity import (
     User,
 )
 from kilonova.model.identity_credentials import AccessRule, AppCredential, Credential, Trust
+from kilonova.model.identity_limits import Limit, RegisteredLimit
 from kilonova.model.identity_passwords import Failures, PasswordRules
 from kilonova.model.page import Condition, Page
 
@@ -202,6 +203,12 @@ class IdentityBook(Protocol):
 
     @property
     def trusts(self) -> Trusts: ...
+
+    @property
+    def registered_limits(self) -> Shelf[RegisteredLimit]: ...
+
+    @property
+    def limits(self) -> Shelf[Limit]: ...
 
     @property
     def roles(self) -> Roles: ...

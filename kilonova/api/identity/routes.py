@@ -10,6 +10,7 @@ from kilonova.api.identity import (
     endpoints,
     grants,
     groups,
+    limits,
     own_password,
     project_tags,
     projects,
@@ -134,6 +135,16 @@ ROUTES: Routes = {
     "/v3/OS-INHERIT/domains/{domain_id}/users/{user_id}/roles/{role_id}/inherited_to_projects": _GRANT,
     "/v3/OS-INHERIT/domains/{domain_id}/groups/{group_id}/roles/inherited_to_projects": _GRANTED,
     "/v3/OS-INHERIT/domains/{domain_id}/groups/{group_id}/roles/{role_id}/inherited_to_projects": _GRANT,
+    # limits
+    "/v3/registered_limits": {"GET": limits.list_registered_limits, "POST": limits.create_registered_limits},
+    "/v3/registered_limits/{limit_id}": {
+        "GET": limits.show_registered_limit,
+        "PATCH": limits.update_registered_limit,
+        "DELETE": limits.delete_registered_limit,
+    },
+    "/v3/limits": {"GET": limits.list_limits, "POST": limits.create_limits},
+    "/v3/limits/model": {"GET": limits.show_model},
+    "/v3/limits/{limit_id}": {"GET": limits.show_limit, "PATCH": limits.update_limit, "DELETE": limits.delete_limit},
     # the catalogue
     "/v3/regions": {"GET": regions.list_regions, "POST": regions.create_region},
     "/v3/regions/{region_id}": {

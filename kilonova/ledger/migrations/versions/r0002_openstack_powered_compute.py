@@ -35,6 +35,32 @@ def upgrade() -> None:
     with op.batch_alter_table('fabric', schema=None) as batch_op:
         batch_op.create_index('ix_fabric_settled', ['settled'], unique=False)
 
+    op.create_table('identity_limits',
+    sa.Column('id', sa.String(length=64), nullable=False),
+    sa.Column('service_id', sa.String(length=64), nullable=False),
+    sa.Column('resource_name', sa.String(length=255), nullable=False),
+    sa.Column('resource_limit', sa.Integer(), nullable=False),
+    sa.Column('region_id', sa.String(length=255), nullable=False),
+    sa.Column('project_id', sa.String(length=64), nullable=False),
+    sa.Column('domain_id', sa.String(length=64), nullable=False),
+    sa.Column('description', sa.Text(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_identity_limits')),
+    sa.UniqueConstraint('service_id', 'region_id', 'resource_name', 'project_id', 'domain_id', name=op.f('uq_identity_limits_service_id_region_id_resource_name_project_id_domain_id'))
+    )
+    with op.batch_alter_table('identity_limits', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_identity_limits_domain_id'), ['domain_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_identity_limits_project_id'), ['project_id'], unique=False)
+
+    op.create_table('identity_registered_limits',
+    sa.Column('id', sa.String(length=64), nullable=False),
+    sa.Column('service_id', sa.String(length=64), nullable=False),
+    sa.Column('resource_name', sa.String(length=255), nullable=False),
+    sa.Column('default_limit', sa.Integer(), nullable=False),
+    sa.Column('region_id', sa.String(length=255), nullable=False),
+    sa.Column('description', sa.Text(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_identity_registered_limits')),
+    sa.UniqueConstraint('service_id', 'region_id', 'resource_name', name=op.f('uq_identity_registered_limits_service_id_region_id_resource_name'))
+    )
     op.create_table('server_groups',
     sa.Column('id', sa.String(length=36), nullable=False),
     sa.Column('project_id', sa.String(length=64), nullable=False),
@@ -377,7 +403,6 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('locked_by', sa.Text(), nullable=True))
         batch_op.add_column(sa.Column('hints', sa.LargeBinary(), nullable=True))
         batch_op.add_column(sa.Column('image_properties', sa.LargeBinary(), nullable=True))
-        batch_op.add_column(sa.Column('disk_config', sa.Text(), nullable=True))
         batch_op.add_column(sa.Column('record', sa.LargeBinary(), nullable=True))
         batch_op.add_column(sa.Column('old_flavor', sa.LargeBinary(), nullable=True))
 
