@@ -70,6 +70,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long it can be told what happened to a server."""
     image_limit_gb: int = 100
     """The largest image that can be uploaded."""
+    web_download: bool = False
+    """Images may be imported from the open internet; never from addresses inside."""
     image_cache_gb: int = 50
     """How much of a host's disk cached images may take."""
     end_guests: bool = False

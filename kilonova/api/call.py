@@ -33,6 +33,8 @@ class Call:
     read_body: Callable[[], Awaitable[bytes]]
     stream_body: Callable[[], AsyncIterator[bytes]]
     content_length: int | None = None
+    slash: bool = False
+    """The path ended with a slash, which `url_path` no longer has: some services tell ``/things/`` from ``/things``."""
     started: float = 0.0
     """Unix time at which the first byte of the request was seen."""
     caller: Caller | None = None

@@ -103,6 +103,7 @@ def _call(world: ApiWorld, req: Any, path: dict[str, str]) -> Call:
         read_body=read_body,
         stream_body=stream_body,
         content_length=req.content_length,
+        slash=str(req.scope["path"]).endswith("/"),
         started=now(),
     )
 

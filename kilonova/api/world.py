@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from kilonova.api.compute.needs import ComputeBooks, ServerDesk
 from kilonova.api.identity.needs import IdentityBook
-from kilonova.api.image.needs import ImageBook, ImageStore
+from kilonova.api.image.needs import ImageBook, ImageStore, WebSource
 from kilonova.api.internal.needs import TraceBook
 from kilonova.api.network.needs import NetworkBook
 from kilonova.model.caller import Caller
@@ -81,5 +81,7 @@ class ApiWorld:
     """Unix time."""
     readiness: Callable[[], Awaitable[dict[str, int]]]
     """How many compute hosts and network nodes are up."""
+    web: WebSource | None = None
+    """Where images may be imported from; None: nowhere."""
     token_lifetime_s: float = 3600.0
     password_rules: PasswordRules = ANY_PASSWORD

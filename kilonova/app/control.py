@@ -66,6 +66,7 @@ async def _web(settings: Settings, folder: CloudFolder, ledger: Any, desk: Any, 
     from kilonova.api.tokens import FernetTokens, open_keys
     from kilonova.api.world import ApiWorld
     from kilonova.drivers.imagestore.files import FileStore
+    from kilonova.drivers.imagestore.web import Limits, WebImages
     from kilonova.model.identity_passwords import PasswordRules
 
     store = FileStore(folder.images, settings.image_limit_gb << 30)
@@ -93,6 +94,7 @@ async def _web(settings: Settings, folder: CloudFolder, ledger: Any, desk: Any, 
             lockout_duration=settings.lockout_duration,
         ),
         readiness=readiness,
+        web=WebImages(Limits(settings.image_limit_gb << 30)) if settings.web_download else None,
     )
     return quiet_server(application(world, [IDENTITY, COMPUTE, IMAGE, NETWORK, internal]))
 

@@ -1,6 +1,7 @@
 """The images' records and who they are shared with. Holds no image data, and does not decide who may change what."""
 
 from collections.abc import Collection, Sequence
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
@@ -8,6 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from kilonova.errors import BadRequest, Conflict, NotFound
 from kilonova.ledger.image_search import image_query
 from kilonova.ledger.image_tables import image_members, image_of, image_properties, image_tags, images, member_of, row_of
+from kilonova.ledger.image_tasks import ImageTasks
 from kilonova.ledger.paging import select_page
 from kilonova.model.ids import ImageId
 from kilonova.model.image import BootImage
@@ -26,6 +28,10 @@ class Images:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    @cached_property
+    def tasks(self) -> ImageTasks:
+        return ImageTasks(self._connection)
 
     def add(self, image: Image) -> None:
         """Raises Conflict when the id is, or was, another image's."""

@@ -20,6 +20,8 @@ class ImageStatus(Enum):
     """Its bytes are on their way."""
     UPLOADING = "uploading"
     """Its bytes are staged, or on their way there, and wait for an import."""
+    IMPORTING = "importing"
+    """Its bytes are fetched from the web."""
     ACTIVE = "active"
     """It can be downloaded and booted."""
     DEACTIVATED = "deactivated"

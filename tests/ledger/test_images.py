@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from kilonova.errors import BadRequest, Conflict, NotFound
 from kilonova.ledger.engine import open_engine
 from kilonova.ledger.image_tables import image_members, image_properties, image_tags, images
+from kilonova.ledger.image_tasks import image_tasks
 from kilonova.ledger.images import Images
 from kilonova.ledger.schema import metadata
 from kilonova.model.ids import ImageId
@@ -35,7 +36,7 @@ CONTENT = Content(size=5 << 40, virtual_size=6 << 40, format="qcow2", md5="m" * 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[Connection]:
     engine = open_engine(f"sqlite:///{tmp_path}/ledger.db")
-    metadata.create_all(engine, tables=[images, image_tags, image_properties, image_members])
+    metadata.create_all(engine, tables=[images, image_tags, image_properties, image_members, image_tasks])
     with engine.connect() as connection:
         yield connection
     engine.dispose()

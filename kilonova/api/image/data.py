@@ -7,6 +7,7 @@ import msgspec
 from kilonova.api.call import Answer, Call
 from kilonova.api.errors import image_body
 from kilonova.api.image.access import image_id_of, viewer_of
+from kilonova.api.image.discovery import check_store
 from kilonova.api.image.receive import OCTETS, Begin, Delivery, check_octets, receive
 from kilonova.api.world import Books
 from kilonova.errors import BadRequest, Conflict, Forbidden
@@ -66,6 +67,7 @@ def _wanted_range(header: str | None, size: int) -> tuple[int, int] | None:
 
 async def _receive(call: Call, meanwhile: ImageStatus, after: ImageStatus) -> None:
     check_octets(call)
+    check_store(call.headers.get("x-image-meta-store"))
     image_id = image_id_of(call)
     begin = _begin(call, image_id, meanwhile)
     stream = call.stream_body()

@@ -3,11 +3,22 @@
 from typing import Any
 
 from kilonova.api.call import Answer, Call
-from kilonova.api.image.json_schemas import IMAGE, IMAGES, MEMBER, MEMBERS
+from kilonova.api.image.json_schemas import IMAGE, IMAGES, MEMBER, MEMBERS, TASK, TASKS
+from kilonova.errors import BadRequest
 
 NEWEST_MINOR = 16
-IMPORT_METHODS = ("glance-direct",)
+
 STORE = "files"
+
+
+def import_methods(call: Call) -> tuple[str, ...]:
+    return ("glance-direct",) if call.world.web is None else ("glance-direct", "web-download")
+
+
+def check_store(store: str | None) -> None:
+    """Raises BadRequest for a store that is not there; None is the default one."""
+    if store is not None and store != STORE:
+        raise BadRequest(f"Store {store[:64]} is not configured: there is '{STORE}'.")
 
 
 def _versions(call: Call) -> dict[str, Any]:
@@ -29,13 +40,8 @@ async def list_versions(call: Call) -> Answer:
 
 async def show_import_methods(call: Call) -> Answer:
     """GET /v2/info/import"""
-    described = {"description": "Import methods available.", "type": "array", "value": list(IMPORT_METHODS)}
+    described = {"description": "Import methods available.", "type": "array", "value": list(import_methods(call))}
     return Answer(200, {"import-methods": described})
-
-
-async def show_stores(call: Call) -> Answer:
-    """GET /v2/info/stores"""
-    return Answer(200, {"stores": [{"id": STORE, "description": "Files of this cloud.", "default": "true"}]})
 
 
 async def show_usage(call: Call) -> Answer:
@@ -61,3 +67,13 @@ async def member_schema(call: Call) -> Answer:
 async def members_schema(call: Call) -> Answer:
     """GET /v2/schemas/members"""
     return Answer(200, MEMBERS)
+
+
+async def task_schema(call: Call) -> Answer:
+    """GET /v2/schemas/task"""
+    return Answer(200, TASK)
+
+
+async def tasks_schema(call: Call) -> Answer:
+    """GET /v2/schemas/tasks"""
+    return Answer(200, TASKS)

@@ -5,20 +5,22 @@ from typing import Any
 import msgspec
 
 from kilonova.api.call import Answer, Call
+from kilonova.api.errors import image_body
 from kilonova.api.image.access import image_id_of, viewer_of
-from kilonova.api.image.discovery import IMPORT_METHODS, STORE
+from kilonova.api.image.discovery import STORE, import_methods
 from kilonova.api.image.filters import read_question
 from kilonova.api.image.patch import patched, read_patch
 from kilonova.api.image.properties import checked_id, checked_tag, with_property, with_tags
 from kilonova.api.image.views import image_view, images_view
 from kilonova.api.world import Books
-from kilonova.errors import BadRequest, Conflict, Forbidden, NotFound
+from kilonova.errors import Forbidden, NotFound
 from kilonova.model.ids import ImageId, new_uuid
 from kilonova.model.images import Image, ImageStatus, check_deletable, check_owner
 
 
 async def create_image(call: Call) -> Answer:
     """POST /v2/images"""
+    _no_empty_id(call)
     body = call.json(dict[str, Any])
     viewer, now = viewer_of(call), call.world.now()
     image_id = checked_id(body.pop("id")) if "id" in body else new_uuid()
@@ -32,7 +34,7 @@ async def create_image(call: Call) -> Answer:
     await call.world.ledger.write(add)
     headers = {
         "Location": f"{call.world.public_url}/image/v2/images/{image.id}",
-        "OpenStack-image-import-methods": ",".join(IMPORT_METHODS),
+        "OpenStack-image-import-methods": ",".join(import_methods(call)),
         "OpenStack-image-store-ids": STORE,
     }
     return Answer(201, image_view(image), headers)
@@ -40,6 +42,7 @@ async def create_image(call: Call) -> Answer:
 
 async def list_images(call: Call) -> Answer:
     """GET /v2/images"""
+    _no_empty_id(call)
     question = read_question(call)
     found = await call.world.ledger.read(lambda books: books.images.find(question))
     return Answer(200, images_view(call, found, question.page.limit))
@@ -78,6 +81,18 @@ async def delete_image(call: Call) -> Answer:
     await call.world.ledger.write(forget)
     await call.world.images.remove(image_id)
     return Answer(204)
+
+
+async def delete_no_image(call: Call) -> Answer:
+    """DELETE /v2/images/: a client with an empty id."""
+    _no_empty_id(call)
+    return Answer(405, image_body(405, "Images are deleted one by one.", None, call.request_id), {"Allow": "GET, POST"})
+
+
+def _no_empty_id(call: Call) -> None:
+    """``/v2/images/`` is the image with an empty id and not the list, as in Glance. Raises NotFound."""
+    if call.slash:
+        raise NotFound("No image found with an empty ID")
 
 
 async def add_tag(call: Call) -> Answer:
@@ -126,6 +141,7 @@ async def _switch(call: Call, status: ImageStatus) -> Answer:
 
     def change(books: Books) -> None:
         image = books.images.get(image_id, viewer)
+        check_owner(image, viewer)
         if image.status not in (ImageStatus.ACTIVE, ImageStatus.DEACTIVATED):
             raise Forbidden(f"Not allowed to {_VERBS[status]} image in status '{image.status.value}'")
         books.images.replace(msgspec.structs.replace(image, status=status, updated_at=now))
@@ -135,42 +151,3 @@ async def _switch(call: Call, status: ImageStatus) -> Answer:
 
 
 _VERBS = {ImageStatus.ACTIVE: "reactivate", ImageStatus.DEACTIVATED: "deactivate"}
-
-
-class _Method(msgspec.Struct):
-    name: str
-
-
-class _Import(msgspec.Struct):
-    """``{"method": {"name": "glance-direct"}}``; stores are named in vain, there is one."""
-
-    method: _Method
-    stores: list[str] | None = None
-
-
-async def import_image(call: Call) -> Answer:
-    """POST /v2/images/{image_id}/import: the staged bytes, checked when they came in, become the image's."""
-    wanted = call.json(_Import)
-    if wanted.method.name not in IMPORT_METHODS:
-        raise BadRequest(f"Unknown import method name '{wanted.method.name[:64]}'.")
-    if any(store != STORE for store in wanted.stores or ()):
-        raise Conflict(f"One of the stores is not known; there is '{STORE}'.")
-    image_id, viewer, now = image_id_of(call), viewer_of(call), call.world.now()
-
-    def change(books: Books) -> None:
-        image = books.images.get(image_id, viewer)
-        check_owner(image, viewer)
-        if image.container_format is None or image.disk_format is None:
-            raise BadRequest("Properties container_format and disk_format must be set prior to import.")
-        if image.status is not ImageStatus.UPLOADING or image.content is None:
-            raise Conflict(f"Image needs to be staged before 'glance-direct' method can be used; it is {image.status.value}.")
-        books.images.replace(msgspec.structs.replace(image, status=ImageStatus.ACTIVE, updated_at=now))
-
-    await call.world.ledger.write(change)
-    return Answer(202)
-
-
-async def list_tasks(call: Call) -> Answer:
-    """GET /v2/images/{image_id}/tasks: an import here is done when it is answered, so there are none."""
-    await show_image(call)
-    return Answer(200, {"tasks": []})

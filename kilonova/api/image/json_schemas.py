@@ -101,3 +101,43 @@ MEMBERS: dict[str, Any] = {
     "properties": {"members": {"type": "array", "items": MEMBER}, "schema": {"type": "string"}},
     "links": [{"rel": "describedby", "href": "{schema}"}],
 }
+
+TASK: dict[str, Any] = {
+    "name": "task",
+    "properties": {
+        "id": _text("An identifier for the task", pattern=_UUID),
+        "type": {"type": "string", "enum": ["import", "api_image_import"], "description": "The type of task represented"},
+        "status": {
+            "type": "string",
+            "enum": ["pending", "processing", "success", "failure"],
+            "description": "The current status",
+        },
+        "input": _maybe("object", "The parameters required by task, JSON blob"),
+        "result": _maybe("object", "The result of current task, JSON blob"),
+        "owner": _text("An identifier for the owner of this task"),
+        "message": _text("Human-readable informative message only included when appropriate (usually on failure)"),
+        "image_id": _text("Image associated with the task"),
+        "request_id": _text("Human-readable informative request-id"),
+        "user_id": _text("User associated with the task"),
+        "expires_at": _maybe("string", "Datetime when this resource would be subject to removal"),
+        "created_at": _text("Datetime when this resource was created"),
+        "updated_at": _text("Datetime when this resource was updated"),
+        "self": {"type": "string", "readOnly": True},
+        "schema": {"type": "string", "readOnly": True},
+    },
+}
+
+TASKS: dict[str, Any] = {
+    "name": "tasks",
+    "properties": {
+        "tasks": {"type": "array", "items": TASK},
+        "first": {"type": "string"},
+        "next": {"type": "string"},
+        "schema": {"type": "string"},
+    },
+    "links": [
+        {"rel": "first", "href": "{first}"},
+        {"rel": "next", "href": "{next}"},
+        {"rel": "describedby", "href": "{schema}"},
+    ],
+}

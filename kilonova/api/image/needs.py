@@ -5,11 +5,41 @@ from pathlib import Path
 from typing import Protocol
 
 from kilonova.model.image import BootImage
+from kilonova.model.image_tasks import ImageTask, TaskQuestion, TaskStatus
 from kilonova.model.images import Image, ImageQuestion, ImageStatus, Member, Viewer
+
+
+class TaskBook(Protocol):
+    """What imports did. A task is kept for two days after its end."""
+
+    def add(self, task: ImageTask) -> None: ...
+
+    def end(self, task_id: str, status: TaskStatus, message: str, now: float) -> None:
+        """It is over. One that is over already, or gone, stays as it is."""
+        ...
+
+    def end_of_image(self, image_id: str, message: str, now: float) -> None:
+        """Whatever was at work on this image has died."""
+        ...
+
+    def get(self, task_id: str, now: float) -> ImageTask:
+        """Raises NotFound."""
+        ...
+
+    def of_image(self, image_id: str, now: float) -> Sequence[ImageTask]:
+        """The oldest first."""
+        ...
+
+    def find(self, wanted: TaskQuestion) -> Sequence[ImageTask]:
+        """Raises BadRequest for an unknown marker."""
+        ...
 
 
 class ImageBook(Protocol):
     """The images' records. An image that `viewer` may not see is NotFound."""
+
+    @property
+    def tasks(self) -> TaskBook: ...
 
     def add(self, image: Image) -> None:
         """Raises Conflict when the id is taken."""
@@ -102,4 +132,16 @@ class ImageStore(Protocol):
 
     async def live_uploads(self) -> set[str]:
         """Names of the uploads that some process is receiving now; what dead ones left is removed."""
+        ...
+
+
+class WebSource(Protocol):
+    """The web, as far as images may come from it: never from an address inside."""
+
+    def check(self, uri: str) -> None:
+        """Raises BadRequest for what is not even tried; asks nobody."""
+        ...
+
+    def fetch(self, uri: str) -> AsyncIterator[bytes]:
+        """The bytes. Raises BadRequest (refused), TooLarge, or Unavailable when the other side does not deliver."""
         ...

@@ -41,8 +41,19 @@ def check_octets(call: Call) -> None:
 
 async def receive(world: ApiWorld, delivery: Delivery) -> None:
     """Begin, take the bytes in, end; whatever goes wrong, the image is queued again and no bytes are left."""
-    image_id, name = delivery.image_id, new_uuid()
+    await take(world, delivery, await claim(world, delivery))
+
+
+async def claim(world: ApiWorld, delivery: Delivery) -> str:
+    """The record waits for these bytes and no others; the name they come under, for `take`."""
+    name = new_uuid()
     await world.ledger.write(_begin(world, delivery, name))
+    return name
+
+
+async def take(world: ApiWorld, delivery: Delivery, name: str) -> None:
+    """The bytes of an image that is claimed."""
+    image_id = delivery.image_id
     incoming: Incoming | None = None
     done = False
     try:

@@ -1,5 +1,6 @@
 """After a crash: images whose upload died are queued again, and bytes that no image claims are removed."""
 
+import time
 from functools import partial
 
 import msgspec
@@ -10,7 +11,7 @@ from kilonova.api.world import Books, Ledger
 from kilonova.errors import NotFound
 from kilonova.model.images import Image, ImageStatus
 
-_TAKING = (ImageStatus.SAVING, ImageStatus.UPLOADING)
+_TAKING = (ImageStatus.SAVING, ImageStatus.UPLOADING, ImageStatus.IMPORTING)
 
 
 async def recover(ledger: Ledger, store: ImageStore) -> list[Image]:
@@ -42,4 +43,5 @@ def _queue_again(books: Books, lost: Image) -> bool:
     if image.upload != lost.upload:
         return False
     books.images.replace(msgspec.structs.replace(image, status=ImageStatus.QUEUED, upload=None))
+    books.images.tasks.end_of_image(image.id, "The import was interrupted.", time.time())
     return True

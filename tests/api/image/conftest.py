@@ -18,13 +18,14 @@ from kilonova.drivers.imagestore.files import FileStore
 from kilonova.errors import NotAuthenticated
 from kilonova.ledger.engine import open_engine
 from kilonova.ledger.image_tables import image_members, image_properties, image_tags, images
+from kilonova.ledger.image_tasks import image_tasks
 from kilonova.ledger.images import Images
 from kilonova.ledger.schema import metadata
 from kilonova.model.caller import Caller
 
 Result = TypeVar("Result")
 LARGEST = 300 * 1024 * 1024
-TABLES = [images, image_tags, image_properties, image_members]
+TABLES = [images, image_tags, image_properties, image_members, image_tasks]
 ROLES = {"admin": ("admin", "manager", "member", "reader"), "member": ("member", "reader"), "reader": ("reader",)}
 
 

@@ -263,17 +263,21 @@ async def test_tags(alice: httpx.AsyncClient, bob: httpx.AsyncClient) -> None:
     assert (await alice.delete(f"{path}/tags/blue%20one")).status_code == 404
 
 
-async def test_deactivated_images_are_for_admins(alice: httpx.AsyncClient, admin: httpx.AsyncClient) -> None:
-    image = await create(alice)
+async def test_deactivated_images_are_for_admins(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, admin: httpx.AsyncClient
+) -> None:
+    image, public = await create(alice), await create(admin, visibility="public")
     path = f"/v2/images/{image['id']}"
     assert (await admin.post(f"{path}/actions/deactivate")).status_code == 403
+    assert (await alice.post(f"/v2/images/{public['id']}/actions/deactivate")).status_code == 403, "it is not hers"
     await upload(alice, image["id"], b"data")
-    assert (await alice.post(f"{path}/actions/deactivate")).status_code == 403
+    assert (await bob.post(f"{path}/actions/deactivate")).status_code == 404
+    assert (await alice.post(f"{path}/actions/deactivate")).status_code == 204
     assert (await admin.post(f"{path}/actions/deactivate")).status_code == 204
     assert (await show(alice, image["id"]))["status"] == "deactivated"
     assert (await alice.get(f"{path}/file")).status_code == 403
     assert (await admin.get(f"{path}/file")).content == b"data"
-    assert (await admin.post(f"{path}/actions/reactivate")).status_code == 204
+    assert (await alice.post(f"{path}/actions/reactivate")).status_code == 204
     assert (await alice.get(f"{path}/file")).content == b"data"
 
 
