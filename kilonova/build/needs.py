@@ -61,6 +61,18 @@ class Hypervisor(Protocol):
         """Ask by ACPI, again until `timeout_s`, then end it. Its disks and definition stay."""
         ...
 
+    async def pause(self, server_id: ServerId) -> None:
+        """Its processors stop, its memory stays; one that stands still is left so. Raises NotFound, Unavailable."""
+        ...
+
+    async def unpause(self, server_id: ServerId) -> None:
+        """Its processors go on; one that runs is left so. Raises NotFound, Unavailable."""
+        ...
+
+    async def interrupt(self, server_id: ServerId) -> None:
+        """A non-maskable interrupt, on which a guest may dump its memory. Raises NotFound, Unavailable."""
+        ...
+
     async def plug_nic(self, server_id: ServerId, wire: Wire) -> None:
         """The NIC appears in the guest, if it runs; one that is off gets it when it starts. Raises BuildFailed."""
         ...

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 
 from kilonova.lifecycle.interfaces import INTERFACES
+from kilonova.lifecycle.pause import PAUSES
 from kilonova.lifecycle.power import POWER
+from kilonova.lifecycle.reboot import REBOOTS
 from kilonova.lifecycle.task import ServerAction
 
-SERVER_ACTIONS: Mapping[str, ServerAction] = {**POWER, **INTERFACES}
+SERVER_ACTIONS: Mapping[str, ServerAction] = {**POWER, **REBOOTS, **PAUSES, **INTERFACES}

@@ -17,6 +17,8 @@ from kilonova.model.server import Server
 
 OVERDUE_S = 60.0
 """How long after its deadline a build may still be on its way out."""
+HELD = (states.ACTIVE, states.STOPPED, states.PAUSED, states.SUSPENDED, states.RESCUED, states.RESIZED, states.SHELVED)
+"""vm_states of servers that have room on a host."""
 
 
 class InventoryWanted(Struct, frozen=True, kw_only=True):
@@ -32,13 +34,17 @@ class OpenSaga(Struct, frozen=True, kw_only=True):
 
 
 class NodeInventory(Struct, frozen=True, kw_only=True):
-    """node → control. A compute node has hosts, a network node has wires; `sagas` are those its journal has as unfinished."""
+    """node → control. A compute node has hosts, a network node wires, a volume node volumes; `sagas`: unfinished in its journal."""
 
     node: NodeName
     role: str
     hosts: tuple[HostInventory, ...] = ()
     wired: tuple[ServerId, ...] = ()
     sagas: tuple[OpenSaga, ...] = ()
+    volumes: tuple[str, ...] = ()
+    """Those that have files on a volume node."""
+    exports: dict[str, str] = {}
+    """Volume id → the attachment that it is served to."""
 
 
 class Claim(Struct, frozen=True, kw_only=True):
@@ -140,7 +146,7 @@ def _claims(view: LedgerView, in_motion: set[str]) -> Iterator[Finding]:
             yield Finding(kind="claim elsewhere", about=claim.server_id, host=claim.host, text=text)
     claimed = {claim.server_id for claim in view.claims}
     for server in _settled(view, in_motion):
-        if server.vm_state in (states.ACTIVE, states.STOPPED) and server.id not in claimed:
+        if server.vm_state in HELD and server.id not in claimed:
             yield Finding(kind="server without claim", about=server.id, host=server.host or "", text="its room is not counted")
 
 
@@ -206,6 +212,7 @@ def _sagas(view: LedgerView, inventories: Sequence[NodeInventory]) -> Iterator[F
 def _strangers(view: LedgerView, host: HostInventory, in_motion: set[str]) -> Iterator[Finding]:
     """Guests and disks that should not be on this host."""
     servers, name = {server.id: server for server in view.servers}, host.facts.host
+    held = {claim.server_id for claim in view.claims}
     for thing, there in (("guest", host.guests), ("disks", host.with_disks)):
         for server_id in set(there) - in_motion:
             server = servers.get(server_id)
@@ -214,7 +221,7 @@ def _strangers(view: LedgerView, host: HostInventory, in_motion: set[str]) -> It
             elif server.host != name:
                 text = f"its server is on {server.host}"
                 yield Finding(kind=f"{thing} on the wrong host", about=server_id, host=name, text=text)
-            elif server.vm_state == states.ERROR:
+            elif server.vm_state == states.ERROR and server_id not in held:
                 text = "its server failed, and this is left of it"
                 yield Finding(kind=f"{thing} of a failed server", about=server_id, host=name, text=text)
 
@@ -222,7 +229,7 @@ def _strangers(view: LedgerView, host: HostInventory, in_motion: set[str]) -> It
 def _missing_guests(view: LedgerView, host: HostInventory, in_motion: set[str]) -> Iterator[Finding]:
     name = host.facts.host
     for server in _settled(view, in_motion):
-        if server.vm_state == states.ACTIVE and server.host == name:
+        if server.vm_state in (states.ACTIVE, states.PAUSED) and server.host == name:
             if host.guests.get(server.id) not in ("running", "paused"):
                 yield Finding(kind="active without guest", about=server.id, host=name, text="no guest of it runs there")
             if server.id not in host.with_disks:

@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from kilonova.build.admit import OrderWorld
 from kilonova.model import server as states
+from kilonova.model.fabric import Known
 from kilonova.model.guest import HostFacts, PowerState
 from kilonova.model.ids import HostName, NodeName, ServerId
 from kilonova.model.server import Server
@@ -31,6 +32,8 @@ class Hello(Struct, frozen=True, kw_only=True):
     hosts: tuple[HostInventory, ...] = ()
     wired: tuple[ServerId, ...] = ()
     """network role: servers that have ports here."""
+    known: tuple[Known, ...] | None = None
+    """network role: the routers, groups, external networks and changed servers it has. None: it does not say."""
     working_on: tuple[ServerId, ...] = ()
 
 
@@ -80,9 +83,12 @@ def _mend_power(host: HostInventory, hello: Hello, world: OrderWorld, busy: set[
         if server.id in busy or server.task_state is not None or not _settled(server, hello.at):
             continue
         power = host.guests.get(server.id)
-        if server.vm_state == states.ACTIVE and power not in ("running", "paused"):
-            code = states.POWER_CRASHED if power == "crashed" else states.POWER_SHUTDOWN
+        code = states.POWER_CRASHED if power == "crashed" else states.POWER_SHUTDOWN
+        if server.vm_state in (states.ACTIVE, states.PAUSED) and power not in ("running", "paused"):
             world.books.servers.power_is(server.id, states.STOPPED, code, world.desk.now)
+        elif server.vm_state == states.RESIZED and server.power_state == states.POWER_RUNNING and power != "running":
+            # What it is besides is for its owner to say: confirmed or reverted, it stays off.
+            world.books.servers.power_is(server.id, states.RESIZED, code, world.desk.now)
         elif server.vm_state == states.STOPPED and power == "running":
             world.books.servers.power_is(server.id, states.ACTIVE, states.POWER_RUNNING, world.desk.now)
 

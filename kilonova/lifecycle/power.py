@@ -1,4 +1,4 @@
-"""Off and on again: stop, start, reboot, pause. What the nodes do and what control writes down, action by action.
+"""Off and on: stop and start. What the nodes do and what control writes down, action by action.
 
 A guest that is off keeps its disks, its wires and its exports; to start it again is the end of a build once more: what it
 must have is asked for anew (nothing happens where it is there), so that a guest comes back also after its node was away.
@@ -7,9 +7,10 @@ must have is asked for anew (nothing happens where it is there), so that a guest
 from kilonova.build.admit import OrderWorld
 from kilonova.build.connect import ask_for_network
 from kilonova.build.needs import ComputeWorld
-from kilonova.build.record import Disked, Placed, Running, Wired, grow
+from kilonova.build.record import Running
 from kilonova.build.report import TaskDone
 from kilonova.build.start import start_guest
+from kilonova.lifecycle.running import end_guest, find_disks
 from kilonova.lifecycle.task import Asked, Asking, ServerAction, back_to_before, order_task, report_done
 from kilonova.model import server as states
 from kilonova.model.server import Server
@@ -36,6 +37,11 @@ def order_start(server: Server, asking: Asking, world: OrderWorld) -> None:
     order_task(server, asking, Start, "powering-on", world)
 
 
+def set_state(server: Server, asking: Asking, world: OrderWorld, *, vm_state: str) -> None:
+    """On control, by an admin's word: nobody else is asked, and what is under way has the last word all the same."""
+    world.books.servers.power_is(server.id, vm_state, server.power_state, world.desk.now)
+
+
 async def shut_down_guest(stop: Stop, world: ComputeWorld) -> Stop:
     """The guest is asked by ACPI, and ended when its time is over."""
     await world.hypervisor(stop.host).shut_down(stop.server_id, stop.patience_s)
@@ -47,19 +53,9 @@ async def report_stopped(stop: Stop, world: ComputeWorld) -> Stop:
     return await report_done(stop, world)
 
 
-async def find_disks(start: Placed, world: ComputeWorld) -> Disked:
-    """Its disks as they are, local ones and volumes; it is not started without one of them."""
-    return grow(start, Disked, disks=await world.disks(start.host).existing(start))
-
-
 async def report_started(running: Running, world: ComputeWorld) -> Running:
     """The node's last word."""
     return await report_done(running, world, accelerator=running.guest.accelerator)
-
-
-async def stop_again(wired: Wired, world: ComputeWorld) -> None:
-    """A start that failed leaves no process."""
-    await world.hypervisor(wired.host).stop_now(wired.server_id)
 
 
 STOP = Saga.starting_with(Stop, ComputeWorld, name="stop", at="compute").then(shut_down_guest).then(report_stopped)
@@ -68,7 +64,7 @@ START = (
     Saga.starting_with(Start, ComputeWorld, name="start", at="compute")
     .then(find_disks)
     .then(ask_for_network)
-    .then(start_guest, undo=stop_again)
+    .then(start_guest, undo=end_guest)
     .then(report_started)
 )
 

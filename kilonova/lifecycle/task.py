@@ -29,6 +29,8 @@ class Asked(Placed, frozen=True, kw_only=True):
     was_vm_state: str
     was_power_state: int
     was_task_state: str | None = None
+    before: Placed | None = None
+    """The server as it was, for an action that changes what it is; None: as this record says."""
 
 
 Order = TypeVar("Order", bound=Asked)
@@ -42,6 +44,8 @@ class ServerAction:
     saga: Saga[Any, Any, Any]
     done: Callable[[Any, TaskDone, OrderWorld], None]
     failed: Callable[[Any, TaskFailed, OrderWorld], None]
+    overdue: Callable[[Any, OrderWorld], None] | None = None
+    """What control does when no word came in time; None: the server is in ERROR."""
 
 
 @dataclass(frozen=True)
@@ -152,13 +156,25 @@ def end_overdue_task(task: Asked, action: ServerAction, world: OrderWorld) -> No
     books.orders.task_over(task.task_id)
     if books.servers.of_attempt(task.server_id, task.attempt) is None or books.servers.is_deleting(task.server_id):
         return
-    books.servers.fails(task.server_id, Fault(code=500, message=reason, details=f"host {task.host}", created_at=world.desk.now))
+    if action.overdue is not None:
+        action.overdue(task, world)
+    else:
+        fault = Fault(code=500, message=reason, details=f"host {task.host}", created_at=world.desk.now)
+        books.servers.fails(task.server_id, fault)
     books.actions.end(task.server_id, reason, world.desk.now, task.request_id)
 
 
 def back_to_before(task: Asked, report: TaskFailed, world: OrderWorld) -> None:
     """What most actions do when they fail: the server is as it was, and the history says what went wrong."""
     world.books.servers.power_is(task.server_id, task.was_vm_state, task.was_power_state, world.desk.now)
+
+
+def back_or_error(task: Asked, report: TaskFailed, world: OrderWorld) -> None:
+    """As it was, when everything could be taken back; otherwise nobody knows what the guest is, and it is in ERROR."""
+    if report.left:
+        into_error(task, report, world)
+    else:
+        back_to_before(task, report, world)
 
 
 def into_error(task: Asked, report: TaskFailed, world: OrderWorld) -> None:

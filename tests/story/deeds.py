@@ -54,6 +54,10 @@ class PullOut(Deed, frozen=True, kw_only=True):
 DEEDS: Mapping[str, Deed] = {
     "stop": Deed(body={"os-stop": None}, status="SHUTOFF"),
     "start": Deed(body={"os-start": None}, status="ACTIVE", before=("stop",)),
+    "reboot": Deed(body={"reboot": {"type": "SOFT"}}, status="ACTIVE"),
+    "pause": Deed(body={"pause": None}, status="PAUSED"),
+    "unpause": Deed(body={"unpause": None}, status="ACTIVE", before=("pause",)),
+    "crash_dump": Deed(body={"trigger_crash_dump": None}, status="ACTIVE"),
     "attach_interface": PlugIn(body={}, status="ACTIVE"),
     "detach_interface": PullOut(body={}, status="ACTIVE"),
 }

@@ -40,6 +40,12 @@ def _no_claim(tx: Transaction, server_id: str) -> None:
     tx.hosts.free(server_id)
 
 
+def _failed(tx: Transaction, server_id: str) -> None:
+    """As at the end of a build that failed: one that failed later keeps its room, and its disks."""
+    tx.connection.execute(update(servers).where(servers.c.id == server_id).values(vm_state="error"))
+    tx.hosts.free(server_id)
+
+
 def _stray_order(tx: Transaction, server_id: str) -> None:
     row = {"id": "o", "server_id": "nobody", "attempt": 1, "kind": "build", "host": "sim-1", "body": b"", "traceparent": ""}
     tx.connection.execute(orders.insert().values(**row, published_at=9e9, sent=1))
@@ -60,7 +66,7 @@ WRONG: dict[str, tuple[Callable[[Transaction, str], None], set[str]]] = {
         {"build without order"},
     ),
     "a size that is not counted": (_set(servers, vcpus=9), {"quota"}),
-    "a failed server's guest": (_set(servers, vm_state="error"), {"guest of a failed server", "disks of a failed server"}),
+    "a failed server's guest": (_failed, {"guest of a failed server", "disks of a failed server"}),
     "a server said to be elsewhere": (
         _set(servers, host="sim-2"),
         {"claim elsewhere", "guest on the wrong host", "disks on the wrong host", "active without guest", "active without disks"},
@@ -129,7 +135,7 @@ async def test_over_http_for_admins_and_as_lines_for_people(cloud_of: CloudOf) -
     cloud = await cloud_of(hosts=1)
     await built(cloud, server_id := await cloud.build())
     clean = (await cloud.send("GET", "/internal/audit")).json()
-    assert lines(clean) == ["0 findings: 1 servers; 2 nodes answered."]
+    assert lines(clean) == ["0 findings: 1 servers; 3 nodes answered."]
     await cloud.ledger.write(lambda tx: tx.connection.execute(delete(claims)))
     report = (await cloud.send("GET", "/internal/audit")).json()
     said = lines(report)
@@ -137,5 +143,5 @@ async def test_over_http_for_admins_and_as_lines_for_people(cloud_of: CloudOf) -
     counted = f"its row says {row}, its claims add up to {sums} (vCPUs, MiB, GiB, servers)"
     assert said[0] == f"host counters: sim-1 on sim-1: {counted}"
     assert said[1] == f"server without claim: {server_id} on sim-1: its room is not counted"
-    assert said[2] == "2 findings: 1 servers; 2 nodes answered."
+    assert said[2] == "2 findings: 1 servers; 3 nodes answered."
     assert (await cloud.send("GET", "/internal/audit", token="nonsense")).status_code == 401

@@ -1,6 +1,6 @@
 """POST /servers/{id}/action: the body's one key says which."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -9,13 +9,11 @@ from kilonova.api.call import Answer, Call
 from kilonova.api.compute.asking import body, free_text, whole
 from kilonova.api.compute.changes.v2_73 import REASON_SINCE
 from kilonova.api.compute.schemas import ConsoleOutput, Lock
+from kilonova.api.compute.server_acting import Action
+from kilonova.api.compute.server_power import POWER
 from kilonova.api.compute.servers import find, refuse_locked
 from kilonova.errors import BadRequest, Unsupported
-from kilonova.lifecycle.power import order_start, order_stop
-from kilonova.lifecycle.task import Asking
 from kilonova.model.server import Server
-
-Action = Callable[[Call, Server, Any], Awaitable[Answer]]
 
 
 async def act(call: Call) -> Answer:
@@ -65,38 +63,13 @@ async def unlock(call: Call, server: Server, argument: Any) -> Answer:
     return Answer(202)
 
 
-async def stop(call: Call, server: Server, argument: Any) -> Answer:
-    """Off, by its own power button if it minds it."""
-    nothing(argument)
-    return await acted(call, server, order_stop, "stop")
-
-
-async def start(call: Call, server: Server, argument: Any) -> Answer:
-    nothing(argument)
-    return await acted(call, server, order_start, "start")
-
-
-async def acted(call: Call, server: Server, order: Callable[..., Any], action: str, **known: Any) -> Answer:
-    """The order of `lifecycle/` in one transaction, and 202. Raises Conflict when the server's state does not allow it."""
-    asking = Asking(caller=call.who, request_id=call.request_id, action=action)
-    await call.world.servers.act(server.id, call.who, lambda found, world: order(found, asking, world, **known))
-    return Answer(202)
-
-
-def nothing(argument: Any) -> None:
-    """What takes no argument is asked with null, as Nova's schema has it; older clients send an empty object."""
-    if argument not in (None, {}):
-        raise BadRequest("Invalid input: this action takes no argument.")
-
-
 WHEN_LOCKED = ("lock", "unlock", "os-getConsoleOutput")
 
 ACTIONS: Mapping[str, Action] = {
     "lock": lock,
     "unlock": unlock,
     "os-getConsoleOutput": console_output,
-    "os-start": start,
-    "os-stop": stop,
+    **POWER,
 }
 
 NOT_BUILT = frozenset(
@@ -104,37 +77,27 @@ NOT_BUILT = frozenset(
         "addFixedIp",
         "addFloatingIp",
         "addSecurityGroup",
-        "changePassword",
         "confirmResize",
         "createBackup",
         "createImage",
         "evacuate",
-        "forceDelete",
-        "injectNetworkInfo",
         "migrate",
         "os-getSerialConsole",
         "os-getSPICEConsole",
         "os-getVNCConsole",
         "os-migrateLive",
-        "os-resetState",
-        "pause",
-        "reboot",
         "rebuild",
         "removeFixedIp",
         "removeFloatingIp",
         "removeSecurityGroup",
         "rescue",
         "resize",
-        "restore",
         "resume",
         "revertResize",
         "shelve",
         "shelveOffload",
         "suspend",
-        "trigger_crash_dump",
-        "unpause",
         "unrescue",
         "unshelve",
-        "resetNetwork",
     ]
 )

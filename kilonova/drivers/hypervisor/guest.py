@@ -73,6 +73,12 @@ class QemuGuest:
             raise Unavailable("The guest's process does not answer.")
         return self._monitor
 
+    async def tell(self, command: str) -> None:
+        """``stop``, ``cont`` or ``inject-nmi``: done when this returns. Raises Unavailable."""
+        if self._monitor is None:
+            raise Unavailable("The guest's process does not answer.")
+        await self._monitor.command(command)
+
     async def shut_down(self, timeout_s: float) -> None:
         """Ask by ACPI, and again (the request is lost while firmware or kernel still boot) until `timeout_s`; then end it."""
         self._wanted = True

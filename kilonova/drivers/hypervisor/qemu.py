@@ -89,6 +89,18 @@ class QemuHypervisor:
         if guest is not None:
             await guest.shut_down(timeout_s)
 
+    async def pause(self, server_id: ServerId) -> None:
+        """Its processors stop, its memory stays; one that stands still is left so. Raises NotFound, Unavailable."""
+        await self._tell(server_id, "stop")
+
+    async def unpause(self, server_id: ServerId) -> None:
+        """Its processors go on; one that runs is left so. Raises NotFound, Unavailable."""
+        await self._tell(server_id, "cont")
+
+    async def interrupt(self, server_id: ServerId) -> None:
+        """A non-maskable interrupt. Raises NotFound, Unavailable."""
+        await self._tell(server_id, "inject-nmi")
+
     async def plug_nic(self, server_id: ServerId, wire: Wire) -> None:
         """The NIC appears in the guest, if it runs; one that is off gets it when it starts. Raises BuildFailed, Unavailable."""
         await self._adopt_all()
@@ -142,6 +154,14 @@ class QemuHypervisor:
             await guest.let_go()
         self._guests.clear()
         self._adopted = False
+
+    async def _tell(self, server_id: ServerId, command: str) -> None:
+        await self._adopt_all()
+        async with self._turn(server_id):
+            guest = self._guests.get(server_id)
+            if guest is None:
+                raise NotFound("This host has no such guest.")
+            await guest.tell(command)
 
     async def _launch(self, build: Wired, disks: tuple[Disk, ...]) -> QemuGuest:
         version, accelerator = await self.about.qemu()

@@ -30,7 +30,7 @@ class SimulatedHypervisor:
         if self._delay_s:
             await asyncio.sleep(self._delay_s)
         power, started_at = self._recall(build.server_id)
-        if power != "running":
+        if power not in ("running", "paused"):
             started_at = time.time()
             self._memory.put(build.server_id, f"running@{started_at}")
         return Guest(server_id=build.server_id, pid=0, accelerator="simulated", started_at=started_at)
@@ -49,6 +49,21 @@ class SimulatedHypervisor:
         """It is off at once. Raises NotFound."""
         self._faults.before("hypervisor.shut_down", server_id)
         self._switch(server_id, "shutdown")
+
+    async def pause(self, server_id: ServerId) -> None:
+        """It stands still. Raises NotFound."""
+        self._faults.before("hypervisor.pause", server_id)
+        self._switch(server_id, "paused")
+
+    async def unpause(self, server_id: ServerId) -> None:
+        """It runs again. Raises NotFound."""
+        self._faults.before("hypervisor.unpause", server_id)
+        self._switch(server_id, "running")
+
+    async def interrupt(self, server_id: ServerId) -> None:
+        """There is nobody in it to notice. Raises NotFound."""
+        if server_id not in self._memory.words:
+            raise NotFound("This host has no such guest.")
 
     async def plug_nic(self, server_id: ServerId, wire: Wire) -> None:
         """There is nothing to see of it."""
