@@ -91,6 +91,7 @@ def record_server(seat: Seat, world: OrderWorld) -> Seat:
         "access_ipv4": wish.access_ipv4,
         "access_ipv6": wish.access_ipv6,
         "security_groups": wish.security_groups,
+        "disk_config": wish.disk_config,
     }
     world.books.servers.insert(request, extra, seat.fault)
     group = group_of(request.hints)

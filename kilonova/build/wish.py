@@ -46,6 +46,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     access_ipv6: str = ""
     host: str | None = None
     """Admins may name the host (microversion 2.74)."""
+    disk_config: str = "MANUAL"
     hints: dict[str, Any] = field(default_factory=dict)
     """Scheduler hints, their form already checked."""
     idempotency_key: str | None = None

@@ -70,7 +70,7 @@ class Aggregates:
         return self.get(new)
 
     def change(self, aggregate_id: int, changes: Mapping[str, Any], now: float) -> Aggregate:
-        """`changes` of name and zone. Raises NotFound, Conflict for the name, BadRequest while servers are where the zone changes."""
+        """`changes` of name and zone. Raises NotFound, Conflict for the name, BadRequest while servers are there."""
         old = self.get(aggregate_id)
         if "name" in changes:
             self._refuse_taken(changes["name"], aggregate_id)

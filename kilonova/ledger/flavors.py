@@ -1,6 +1,7 @@
 """The flavors and who may use the private ones. Knows nothing of servers: those carry their flavor as it was."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import (
@@ -24,6 +25,7 @@ from sqlalchemy import (
 )
 
 from kilonova.errors import BadRequest, Conflict, NotFound
+from kilonova.ledger.patterns import matches
 from kilonova.ledger.schema import Packed, metadata
 from kilonova.model.caller import Caller
 from kilonova.model.flavor import Flavor
@@ -86,7 +88,10 @@ class Flavors:
             after = flavors.c.id < mark.id if wanted.descending else flavors.c.id > mark.id
             query = query.where(or_(beyond, and_(column == value, after)))
         order = (column.desc(), flavors.c.id.desc()) if wanted.descending else (column.asc(), flavors.c.id.asc())
-        return [_flavor(row) for row in self._connection.execute(query.order_by(*order).limit(wanted.limit))]
+        if wanted.name is None:
+            return [_flavor(row) for row in self._connection.execute(query.order_by(*order).limit(wanted.limit))]
+        rows = (row for row in self._connection.execute(query.order_by(*order)) if matches(wanted.name, row.name))
+        return [_flavor(row) for row in islice(rows, wanted.limit)]
 
     def empty(self) -> bool:
         """Whether there is no flavor at all."""

@@ -2,17 +2,28 @@
 
 from collections.abc import Mapping
 
-from msgspec import to_builtins
-from sqlalchemy import Column, Connection, Table, Text, bindparam, delete, func, select
+from sqlalchemy import Column, Connection, String, Table, Text, bindparam, delete, func, literal, select, union_all
 
 from kilonova.errors import BadRequest
 from kilonova.ledger.schema import Packed, metadata
 from kilonova.ledger.servers import servers
 from kilonova.model.quota import ComputeQuota, ComputeUsage
 
+quota_classes = Table(
+    "quota_classes", metadata, Column("name", String(255), primary_key=True), Column("changes", Packed, nullable=False)
+)
+"""Of the class ``default`` come the limits of projects that have none of their own."""
+
 quotas = Table("quotas", metadata, Column("project_id", Text, primary_key=True), Column("changes", Packed, nullable=False))
 
-_LIMITS = select(quotas.c.changes).where(quotas.c.project_id == bindparam("project"))
+DEFAULT = "default"
+
+_CLASS = select(quota_classes.c.changes).where(quota_classes.c.name == bindparam("class_name"))
+_LIMITS = union_all(
+    select(literal(1).label("rank"), quota_classes.c.changes).where(quota_classes.c.name == DEFAULT),
+    select(literal(2).label("rank"), quotas.c.changes).where(quotas.c.project_id == bindparam("project")),
+).order_by("rank")
+_OWN = select(quotas.c.changes).where(quotas.c.project_id == bindparam("project"))
 _USAGE = select(func.count(), func.sum(servers.c.vcpus), func.sum(servers.c.ram_mb)).where(
     servers.c.project_id == bindparam("project"), servers.c.deleted_at.is_(None)
 )
@@ -25,8 +36,10 @@ class Quotas:
         self._db = connection
 
     def limits(self, project_id: str) -> ComputeQuota:
-        changes = self._db.execute(_LIMITS, {"project": project_id}).scalar_one_or_none()
-        return ComputeQuota(**changes) if changes else ComputeQuota()
+        known: dict[str, int] = {}
+        for row in self._db.execute(_LIMITS, {"project": project_id}):
+            known |= row.changes
+        return ComputeQuota(**known)
 
     def usage(self, project_id: str) -> ComputeUsage:
         count, cores, ram = self._db.execute(_USAGE, {"project": project_id}).one()
@@ -34,13 +47,29 @@ class Quotas:
 
     def change(self, project_id: str, changes: Mapping[str, int]) -> ComputeQuota:
         """Raises BadRequest for a limit there is none of."""
-        unknown = set(changes) - set(ComputeQuota.__struct_fields__)
-        if unknown:
-            raise BadRequest(f"Unknown quota: {', '.join(sorted(unknown))}")
-        merged = {**to_builtins(self.limits(project_id)), **changes}
+        _refuse_unknown(changes)
+        own = self._db.execute(_OWN, {"project": project_id}).scalar_one_or_none() or {}
         self.forget(project_id)
-        self._db.execute(quotas.insert().values(project_id=project_id, changes=merged))
-        return ComputeQuota(**merged)
+        self._db.execute(quotas.insert().values(project_id=project_id, changes={**own, **changes}))
+        return self.limits(project_id)
+
+    def of_class(self, name: str) -> ComputeQuota:
+        """The limits of a class; those that nobody set are the program's own."""
+        return ComputeQuota(**(self._db.execute(_CLASS, {"class_name": name}).scalar_one_or_none() or {}))
+
+    def change_class(self, name: str, changes: Mapping[str, int]) -> ComputeQuota:
+        """Raises BadRequest for a limit there is none of."""
+        _refuse_unknown(changes)
+        old = self._db.execute(_CLASS, {"class_name": name}).scalar_one_or_none() or {}
+        self._db.execute(delete(quota_classes).where(quota_classes.c.name == name))
+        self._db.execute(quota_classes.insert().values(name=name, changes={**old, **changes}))
+        return self.of_class(name)
 
     def forget(self, project_id: str) -> None:
         self._db.execute(delete(quotas).where(quotas.c.project_id == project_id))
+
+
+def _refuse_unknown(changes: Mapping[str, int]) -> None:
+    unknown = set(changes) - set(ComputeQuota.__struct_fields__)
+    if unknown:
+        raise BadRequest(f"Unknown quota: {', '.join(sorted(unknown))}")

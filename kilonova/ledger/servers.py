@@ -11,12 +11,14 @@ from kilonova.errors import NotFound
 from kilonova.ledger.actions import Actions
 from kilonova.ledger.networks import Networks
 from kilonova.ledger.schema import Packed, metadata
-from kilonova.ledger.server_search import find
+from kilonova.ledger.server_search import active_in, find
+from kilonova.ledger.server_security import security_groups_of
 from kilonova.model import server as states
 from kilonova.model.flavor import Flavor
 from kilonova.model.ids import ServerId
 from kilonova.model.server import Action, Fault, Server, ServerFilter
 from kilonova.model.server_address import ServerAddress
+from kilonova.model.usage import Period
 
 servers = Table(
     "servers",
@@ -51,6 +53,7 @@ servers = Table(
     Column("locked_by", Text),
     Column("hints", Packed),
     Column("image_properties", Packed),
+    Column("disk_config", Text),
     Column("access_ipv4", Text, nullable=False),
     Column("access_ipv6", Text, nullable=False),
     Column("security_groups", Packed, nullable=False),
@@ -118,6 +121,22 @@ class Servers:
     def find(self, wanted: ServerFilter) -> Sequence[Server]:
         return [server_from(row) for row in find(self._db, servers, wanted)]
 
+    def active_in(self, period: Period, project_id: str | None, marker: str | None, limit: int) -> Sequence[Server]:
+        """Those that ran at any time within the period, also when they are gone; for usage."""
+        return [server_from(row) for row in active_in(self._db, servers, period, project_id, marker, limit)]
+
+    def security_groups_of(self, server_ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Server id → the names of its ports' groups."""
+        return security_groups_of(self._db, server_ids)
+
+    def volumes_of(self, server_ids: Sequence[str]) -> Mapping[str, Sequence[tuple[str, bool]]]:
+        """Server id → (volume id, whether it goes with the server) of what is attached: nothing, until there are attachments."""
+        return {}
+
+    def pin_zone(self, server_id: str, zone: str | None, now: float) -> None:
+        """The zone it is bound to when it moves; None is any."""
+        self._change(server_id, requested_zone=zone, updated_at=now)
+
     def rename(self, server_id: str, *, name: str | None, description: str | None, hostname: str | None, now: float) -> None:
         values: dict[str, Any] = {"updated_at": now}
         if name is not None:
@@ -139,6 +158,9 @@ class Servers:
     def set_locked(self, server_id: str, locked: bool, reason: str | None, now: float, by: str = "owner") -> None:
         """`by` is ``owner`` or ``admin``."""
         self._change(server_id, locked=locked, locked_by=by if locked else None, locked_reason=reason, updated_at=now)
+
+    def set_disk_config(self, server_id: str, disk_config: str, now: float) -> None:
+        self._change(server_id, disk_config=disk_config, updated_at=now)
 
     def set_metadata(self, server_id: str, metadata: dict[str, str], now: float) -> None:
         self._db.execute(update(servers).where(servers.c.id == server_id).values(metadata=metadata, updated_at=now))
@@ -186,6 +208,7 @@ class Servers:
                 "access_ipv4": extra.get("access_ipv4", ""),
                 "access_ipv6": extra.get("access_ipv6", ""),
                 "hints": request.hints or None,
+                "disk_config": extra.get("disk_config"),
                 "image_properties": request.image.shown_properties() if request.image else None,
                 "security_groups": list(extra.get("security_groups", ("default",))),
                 "reservation_id": request.reservation_id,
@@ -283,6 +306,7 @@ def server_from(row: Any) -> Server:
         locked_by=row.locked_by,
         hints=row.hints or {},
         image_properties=row.image_properties or {},
+        disk_config=row.disk_config or "MANUAL",
         access_ipv4=row.access_ipv4,
         access_ipv6=row.access_ipv6,
         security_groups=tuple(row.security_groups),

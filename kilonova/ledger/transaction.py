@@ -16,6 +16,7 @@ from kilonova.ledger.orders import Orders
 from kilonova.ledger.quotas import Quotas
 from kilonova.ledger.routing.fabric import Fabric
 from kilonova.ledger.server_groups import ServerGroups
+from kilonova.ledger.server_migrations import Migrations
 from kilonova.ledger.servers import Servers
 from kilonova.ledger.volume.book import Volumes
 
@@ -35,6 +36,10 @@ class Transaction:
     @cached_property
     def server_groups(self) -> ServerGroups:
         return ServerGroups(self.connection)
+
+    @cached_property
+    def migrations(self) -> Migrations:
+        return Migrations(self.connection)
 
     @cached_property
     def aggregates(self) -> Aggregates:

@@ -13,6 +13,8 @@ class FlavorFilter(Struct, frozen=True, kw_only=True):
     """`is_public` None: both kinds. `accessible_to` a project's id: its private flavors too; None: every private one (admins)."""
 
     is_public: bool | None = None
+    name: str | None = None
+    """A regular expression."""
     accessible_to: str | None = None
     min_disk_gb: int | None = None
     min_ram_mb: int | None = None

@@ -76,6 +76,8 @@ class Server(Struct, frozen=True, kw_only=True):
     """What the owner says the server is reached by; shown, and otherwise without effect."""
     security_groups: tuple[str, ...] = ("default",)
     """Names, as asked for when it was made."""
+    disk_config: str = "MANUAL"
+    """``AUTO``: the guest is to grow its partition. Kept and shown; what grows it is in the image."""
     hints: dict[str, Any] = field(default_factory=dict)
     """What the scheduler was asked to mind, as the client sent it."""
     image_properties: dict[str, str] = field(default_factory=dict)
@@ -95,28 +97,37 @@ class Server(Struct, frozen=True, kw_only=True):
 
 
 class ServerFilter(Struct, frozen=True, kw_only=True):
-    """What `GET /servers` asks for. None = does not matter; `name` and `ip` are searched as regular expressions, as in Nova."""
+    """What `GET /servers` asks for. None = does not matter; `ip` and `patterns` are regular expressions, as in Nova."""
 
     project_id: str | None = None
     """None: all projects (admins)."""
     user_id: str | None = None
-    name: str | None = None
     statuses: tuple[str, ...] = ()
+    """Any of these, as clients see them."""
     vm_states: tuple[str, ...] = ()
+    task_states: tuple[str, ...] = ()
     host: str | None = None
     image_id: str | None = None
     flavor_id: str | None = None
     ids: tuple[str, ...] = ()
     ip: str | None = None
-    reservation_id: str | None = None
+    patterns: tuple[tuple[str, str], ...] = ()
+    """(column, regular expression): all of them."""
+    moments: tuple[tuple[str, float], ...] = ()
+    """(column, Unix time), as exact as a second: all of them."""
     changed_since: float | None = None
     changed_before: float | None = None
-    deleted: bool = False
-    availability_zone: str | None = None
-    key_name: str | None = None
+    deleted: bool | None = False
+    """None: those that are deleted and those that are not."""
     config_drive: bool | None = None
+    locked: bool | None = None
+    progress: int | None = None
     tags_all: tuple[str, ...] = ()
     tags_any: tuple[str, ...] = ()
+    not_tags_all: tuple[str, ...] = ()
+    """Not those that have all of these."""
+    not_tags_any: tuple[str, ...] = ()
+    """Not those that have any of these."""
     sort: tuple[tuple[str, str], ...] = (("created_at", "desc"), ("id", "desc"))
     """(key, asc|desc) pairs; keys are names of Server's fields."""
     marker: str | None = None

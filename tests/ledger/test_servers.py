@@ -12,6 +12,7 @@ from kilonova.errors import BadRequest, NotFound
 from kilonova.ledger.ledger import Ledger
 from kilonova.ledger.transaction import Transaction
 from kilonova.model.server import Fault, Server, ServerFilter
+from kilonova.model.usage import Period
 from tests.ledger.small_cloud import FLAVOR, MEMBER, furnish, ordered, wish
 
 FAULT = Fault(code=500, message="it broke", created_at=9.0, details="on host h1")
@@ -138,10 +139,10 @@ async def test_filters(ledger: Ledger) -> None:
     await ledger.write(lambda tx: tx.servers.runs(ids[1], 2.0))
     await ledger.write(lambda tx: tx.servers.set_tags(ids[2], ["red", "blue"], 2.0))
     by_name = {"sort": (("display_name", "asc"),)}
-    assert await names(ledger, name="m1", **by_name) == ["vm1"]
-    assert await names(ledger, name="vm[02]", **by_name) == ["vm0", "vm2"]
-    assert await names(ledger, name="(", **by_name) == []
-    assert await names(ledger, name="v_1", **by_name) == [], "an underscore is no wildcard"
+    assert await names(ledger, patterns=(("name", "m1"),), **by_name) == ["vm1"]
+    assert await names(ledger, patterns=(("name", "vm[02]"),), **by_name) == ["vm0", "vm2"]
+    assert await names(ledger, patterns=(("name", "("),), **by_name) == []
+    assert await names(ledger, patterns=(("name", "v_1"),), **by_name) == [], "an underscore is no wildcard"
     assert await names(ledger, statuses=("ACTIVE",)) == ["vm1"]
     assert await names(ledger, statuses=("nonsense",)) == []
     assert await names(ledger, tags_all=("red", "blue")) == ["vm2"]
@@ -161,3 +162,41 @@ async def test_by_address(ledger: Ledger) -> None:
     (address,) = seen[made.server_ids[0]]
     assert await names(ledger, ip=address.ip.replace(".", r"\.")) == ["on-wire"]
     assert await names(ledger, ip="192") == [] and network and MEMBER.project_id == "p"
+
+
+async def test_more_filters(ledger: Ledger) -> None:
+    ids = await some(ledger, 3, tags=("red",))
+    await ledger.write(lambda tx: tx.servers.runs(ids[1], 5000.5))
+    await ledger.write(lambda tx: tx.servers.set_locked(ids[2], True, "why", 2.0, "admin"))
+    await ledger.write(lambda tx: tx.servers.set_tags(ids[2], ["red", "blue"], 2.0))
+    by_name = {"sort": (("display_name", "asc"),)}
+    assert await names(ledger, not_tags_all=("red", "blue"), **by_name) == ["vm0", "vm1"]
+    assert await names(ledger, not_tags_any=("blue", "green"), **by_name) == ["vm0", "vm1"]
+    assert await names(ledger, locked=True) == ["vm2"]
+    assert (await get(ledger, ids[2])).locked_by == "admin"
+    assert await names(ledger, moments=(("launched_at", 5000.0),)) == ["vm1"]
+    assert await names(ledger, progress=100) == ["vm1"] and await names(ledger, progress=50) == []
+    assert await names(ledger, patterns=(("power_state", "^1$"),)) == ["vm1"]
+    assert await names(ledger, task_states=("scheduling",), **by_name) == ["vm0", "vm2"]
+    assert await names(ledger, statuses=("BUILD", "ACTIVE"), **by_name) == ["vm0", "vm1", "vm2"]
+    await ledger.write(lambda tx: tx.servers.set_task(ids[1], "rebooting", 6000.0))
+    assert await names(ledger, statuses=("REBOOT",)) == ["vm1"] and await names(ledger, statuses=("ACTIVE",)) == []
+    await ledger.write(lambda tx: tx.servers.gone(ids[0], 7000.0))
+    assert await names(ledger, deleted=True) == ["vm0"] and len(await names(ledger, deleted=None)) == 3
+
+
+async def test_what_ran_in_a_period(ledger: Ledger) -> None:
+    ids = await some(ledger, 3)
+    await ledger.write(lambda tx: [tx.servers.runs(server_id, 100.0) for server_id in ids[:2]])
+    await ledger.write(lambda tx: tx.servers.gone(ids[0], 200.0))
+
+    async def active(start: float, end: float, marker: str | None = None, limit: int = 10) -> list[str]:
+        return [one.id for one in await ledger.read(lambda tx: tx.servers.active_in(Period(start, end), None, marker, limit))]
+
+    assert set(await active(150.0, 300.0)) == set(ids[:2]), "the third has never run"
+    assert await active(250.0, 300.0) == [ids[1]]
+    assert await active(0.0, 50.0) == []
+    first, second = sorted(ids[:2])
+    assert await active(150.0, 300.0, limit=1) == [first] and await active(150.0, 300.0, first) == [second]
+    with pytest.raises(BadRequest):
+        await active(0.0, 1.0, "nobody")

@@ -16,6 +16,8 @@ from kilonova.errors import BadRequest, NotFound
 
 Body = TypeVar("Body")
 MAX_PAGE = 1000
+STRICT_SINCE = 102
+"""The microversion from which every request refuses query parameters it does not know."""
 TRUE = frozenset({"true", "1", "on", "yes", "t", "y"})
 FALSE = frozenset({"false", "0", "off", "no", "f", "n"})
 _DNS = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*")
@@ -55,6 +57,13 @@ def shown(call: Call, what: Shown, document: Document, about: object) -> Documen
     return document
 
 
+def only(call: Call, *names: str, since: int = STRICT_SINCE) -> None:
+    """From version 2.`since` on, a query parameter of another name is an error. Raises BadRequest."""
+    unknown = call.query.keys() - set(names)
+    if unknown and call.version[1] >= since:
+        raise BadRequest(f"Additional properties are not allowed ('{sorted(unknown)[0][:80]}' was unexpected)")
+
+
 def last(query: Mapping[str, list[str]], name: str) -> str | None:
     """The last value of a parameter, or None."""
     values = query.get(name)
@@ -70,6 +79,13 @@ def page(query: Mapping[str, list[str]]) -> tuple[str | None, int]:
             raise BadRequest(f"Invalid input for query parameters limit. Value: {text[:80]}. It must be a number of at least 0.")
         limit = min(int(text) or MAX_PAGE, MAX_PAGE)
     return last(query, "marker"), limit
+
+
+def page_by_offset(call: Call) -> tuple[int, int]:
+    """(offset, limit) of the older lists. Raises BadRequest."""
+    offset = last(call.query, "offset")
+    _, limit = page(call.query)
+    return (0 if offset is None else whole(offset, "offset")), limit
 
 
 def truth(value: bool | str | int | None, name: str) -> bool:
@@ -118,6 +134,19 @@ def free_text(value: str | None, name: str, most: int = 255) -> str | None:
         raise BadRequest(f"Invalid input for field/attribute {name}. It is too long: more than {most} characters.")
     if not value.isprintable() and any(not c.isprintable() and c not in "\n\r\t\u00a0\u3000" for c in value):
         raise BadRequest(f"Invalid input for field/attribute {name}. It holds unprintable characters.")
+    return value
+
+
+def pattern(value: str | None, name: str) -> str | None:
+    """A regular expression to search by, or None. Raises BadRequest."""
+    if not value:
+        return None
+    if len(value) > 255:
+        raise BadRequest(f"Invalid input for query parameters {name}. It is too long.")
+    try:
+        re.compile(value)
+    except (re.error, RecursionError, OverflowError):
+        raise BadRequest(f"Invalid input for query parameters {name}. Value: {value}. It is not a 'regex'.") from None
     return value
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from kilonova.api.call import Answer, Call
-from kilonova.api.compute.asking import body
+from kilonova.api.compute.asking import body, only
 from kilonova.api.compute.flavors import find
 from kilonova.api.compute.schemas import ExtraSpecs
 from kilonova.api.world import Books
@@ -15,6 +15,7 @@ Specs = dict[str, str]
 
 
 async def index(call: Call) -> Answer:
+    only(call)
     flavor = await call.world.ledger.read(lambda books: find(call, books))
     return Answer(200, {"extra_specs": flavor.extra_specs})
 
@@ -26,6 +27,7 @@ async def create(call: Call) -> Answer:
 
 
 async def show(call: Call) -> Answer:
+    only(call)
     key = call.path["key"]
     flavor = await call.world.ledger.read(lambda books: find(call, books))
     if key not in flavor.extra_specs:

@@ -7,11 +7,19 @@ from typing import Any, get_args
 import msgspec
 
 from kilonova.api.call import Answer, Call
-from kilonova.api.compute.asking import body, free_text, last, page, query, shown, text, truth, whole
+from kilonova.api.compute.asking import body, free_text, last, only, page, pattern, query, shown, text, truth, whole
 from kilonova.api.compute.changes.change import Asked, Document, Shown
+from kilonova.api.compute.changes.v2_102 import FACTOR_UNTIL
 from kilonova.api.compute.query_names import FLAVOR_PARAMETERS
 from kilonova.api.compute.saying import links, next_page
-from kilonova.api.compute.schemas import AccessTenant, FlavorFields, FlavorUpdate, NewFlavor
+from kilonova.api.compute.schemas import (
+    AccessTenant,
+    FlavorFields,
+    FlavorFieldsWithFactor,
+    FlavorUpdate,
+    NewFlavor,
+    NewFlavorWithFactor,
+)
 from kilonova.api.world import Books
 from kilonova.errors import BadRequest, Conflict, NotFound
 from kilonova.model.flavor import Flavor
@@ -40,12 +48,13 @@ async def detail(call: Call) -> Answer:
 
 
 async def show(call: Call) -> Answer:
+    only(call)
     flavor = await call.world.ledger.read(lambda books: find(call, books))
     return Answer(200, {"flavor": _detailed(call, flavor)})
 
 
 async def create(call: Call) -> Answer:
-    new = _new(body(call, NewFlavor, Asked.FLAVOR_CREATE).flavor)
+    new = _new(body(call, NewFlavor if call.version > FACTOR_UNTIL else NewFlavorWithFactor, Asked.FLAVOR_CREATE).flavor)
     now = call.world.now()
     flavor = await call.world.ledger.write(lambda books: books.flavors.create(new, now))
     return Answer(200, {"flavor": _detailed(call, flavor)})
@@ -69,6 +78,7 @@ async def delete(call: Call) -> Answer:
 
 async def access(call: Call) -> Answer:
     """The projects that may use a private flavor."""
+    only(call)
 
     def look(books: Books) -> Document:
         flavor = find(call, books)
@@ -138,6 +148,7 @@ def _wanted(call: Call) -> FlavorFilter:
     if key not in SORT_KEYS or direction not in ("asc", "desc"):
         raise BadRequest(f"Invalid input for query parameters sort_key or sort_dir. Value: {key[:80]} {direction[:80]}.")
     return FlavorFilter(
+        name=pattern(last(asked, "name"), "name"),
         is_public=_kind(call, last(asked, "is_public")),
         accessible_to=None if call.who.is_admin else call.who.project_id,
         min_disk_gb=None if least_disk is None else whole(least_disk, "minDisk"),
@@ -165,7 +176,7 @@ def _new(fields: FlavorFields) -> Flavor:
     elif len(given) > 255 or _ID.fullmatch(given) is None:
         raise BadRequest("Invalid input for field/attribute id. It may hold letters, digits, and '. _-' inside.")
     try:
-        rxtx_factor = float(fields.rxtx_factor)
+        rxtx_factor = float(fields.rxtx_factor) if isinstance(fields, FlavorFieldsWithFactor) else 1.0
     except ValueError:
         rxtx_factor = 0.0
     if not 0.0 < rxtx_factor < 3.4e38:
@@ -206,10 +217,8 @@ def _detailed(call: Call, flavor: Flavor) -> Document:
         "disk": flavor.disk_gb,
         "swap": flavor.swap_mb,
         "OS-FLV-EXT-DATA:ephemeral": flavor.ephemeral_gb,
-        "OS-FLV-DISABLED:disabled": False,
         "vcpus": flavor.vcpus,
         "os-flavor-access:is_public": flavor.is_public,
-        "rxtx_factor": flavor.rxtx_factor,
         "links": links(call, "flavors", flavor.id),
         "description": flavor.description,
         "extra_specs": flavor.extra_specs,

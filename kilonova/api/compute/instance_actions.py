@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from kilonova.api.call import Answer, Call
-from kilonova.api.compute.asking import last, moment, page, query, server_id, shown
+from kilonova.api.compute.asking import last, moment, only, page, query, server_id, shown
 from kilonova.api.compute.changes.change import Asked, Document, Shown
 from kilonova.api.compute.changes.v2_21 import OF_DELETED_SINCE
 from kilonova.api.compute.query_names import ACTION_PARAMETERS
@@ -39,6 +39,7 @@ async def index(call: Call) -> Answer:
 
 
 async def show(call: Call) -> Answer:
+    only(call)
     wanted = call.path["request_id"]
     server, actions = await call.world.ledger.read(lambda books: _look(call, books))
     action = next((action for action in actions if action.request_id == wanted), None)

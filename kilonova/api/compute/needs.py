@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
+from kilonova.api.compute.needs_around import AggregateBook, MigrationBook, ServerGroupBook
 from kilonova.build.admit import OrderWorld
 from kilonova.build.wish import Ordered, Wish
 from kilonova.model.caller import Caller
@@ -13,8 +14,10 @@ from kilonova.model.keypair import Keypair
 from kilonova.model.quota import ComputeQuota, ComputeUsage
 from kilonova.model.server import Action, Server, ServerFilter
 from kilonova.model.server_address import ServerAddress
+from kilonova.model.usage import Period
 
 Told = TypeVar("Told")
+
 
 class ServerBook(Protocol):
     """The servers. `project_id` None looks in all projects; a server of another project is NotFound."""
@@ -29,6 +32,24 @@ class ServerBook(Protocol):
         """Raises BadRequest for an unknown marker or sort key."""
         ...
 
+    def active_in(self, period: Period, project_id: str | None, marker: str | None, limit: int) -> Sequence[Server]:
+        """Those that ran at any time within the period, also when they are gone. Raises BadRequest for an unknown marker."""
+        ...
+
+    def security_groups_of(self, server_ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Server id → the names of its ports' groups."""
+        ...
+
+    def volumes_of(self, server_ids: Sequence[str]) -> Mapping[str, Sequence[tuple[str, bool]]]:
+        """Server id → (volume id, whether it goes with the server) of what is attached."""
+        ...
+
+    def pin_zone(self, server_id: str, zone: str | None, now: float) -> None:
+        """The zone it is bound to when it moves; None is any."""
+        ...
+
+    def set_disk_config(self, server_id: str, disk_config: str, now: float) -> None: ...
+
     def rename(self, server_id: str, *, name: str | None, description: str | None, hostname: str | None, now: float) -> None:
         """None leaves a value as it is; an empty description clears it."""
         ...
@@ -37,7 +58,7 @@ class ServerBook(Protocol):
         """What the server is reached by, as its owner says. None leaves a value as it is; an empty one clears it."""
         ...
 
-    def set_locked(self, server_id: str, locked: bool, reason: str | None, now: float) -> None:
+    def set_locked(self, server_id: str, locked: bool, reason: str | None, now: float, by: str = "owner") -> None:
         """A locked server obeys admins only."""
         ...
 
@@ -115,6 +136,14 @@ class HostBook(Protocol):
         """Raises NotFound."""
         ...
 
+    def set_forced_down(self, service_id: str, forced_down: bool) -> Role:
+        """Whatever its node says. Raises NotFound."""
+        ...
+
+    def forget(self, service_id: str, now: float) -> None:
+        """A host that is gone for good. Raises NotFound; Conflict while it answers or has servers."""
+        ...
+
 
 class QuotaBook(Protocol):
     def limits(self, project_id: str) -> ComputeQuota: ...
@@ -127,8 +156,23 @@ class QuotaBook(Protocol):
         """Back to the defaults."""
         ...
 
+    def of_class(self, name: str) -> ComputeQuota:
+        """The class ``default`` has the limits of all projects without their own."""
+        ...
+
+    def change_class(self, name: str, changes: Mapping[str, int]) -> ComputeQuota: ...
+
 
 class ComputeBooks(Protocol):
+    @property
+    def server_groups(self) -> ServerGroupBook: ...
+
+    @property
+    def aggregates(self) -> AggregateBook: ...
+
+    @property
+    def migrations(self) -> MigrationBook: ...
+
     @property
     def servers(self) -> ServerBook: ...
 

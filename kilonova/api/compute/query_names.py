@@ -30,7 +30,6 @@ OWNER_SERVER_FILTERS = frozenset(
         "vm_state",
         "progress",
         "user_id",
-        "uuid",
     ]
 )
 """What everybody may search servers by."""
@@ -43,6 +42,10 @@ ADMIN_SERVER_FILTERS = frozenset(
         "project_id",
         "tenant_id",
         "deleted",
+        "soft_deleted",
+        "uuid",
+        "instance_type_id",
+        "locked_by",
         "description",
         "display_description",
         "display_name",
@@ -50,23 +53,34 @@ ADMIN_SERVER_FILTERS = frozenset(
         "kernel_id",
         "ramdisk_id",
         "image_ref",
-        "instance_type_id",
         "launch_index",
         "access_ip_v4",
         "access_ip_v6",
         "auto_disk_config",
         "cell_name",
         "disable_terminate",
-        "ephemeral_gb",
-        "host_status",
     ]
 )
 """What only admins may search servers by; others' are ignored, as in Nova."""
 
-SERVER_PARAMETERS = (
-    OWNER_SERVER_FILTERS | ADMIN_SERVER_FILTERS | PAGE | SORT | {"all_tenants", "soft_deleted", "block_device_mapping"}
+JOINED_TABLES = frozenset(
+    ["block_device_mapping", "services", "metadata", "system_metadata", "info_cache", "security_groups", "pci_devices"]
 )
-FLAVOR_PARAMETERS = PAGE | SORT | {"is_public", "minRam", "minDisk"}
+"""Nova knows these names, and refuses to search by them."""
+SERVER_PARAMETERS = OWNER_SERVER_FILTERS | ADMIN_SERVER_FILTERS | PAGE | SORT | JOINED_TABLES | {"all_tenants"}
+FLAVOR_PARAMETERS = PAGE | SORT | {"is_public", "minRam", "minDisk", "name"}
 KEYPAIR_PARAMETERS = PAGE | {"user_id"}
 ACTION_PARAMETERS = PAGE | {"changes-since", "changes-before"}
+MIGRATION_PARAMETERS = PAGE | {
+    "hidden",
+    "host",
+    "instance_uuid",
+    "migration_type",
+    "source_compute",
+    "status",
+    "changes-since",
+    "changes-before",
+    "user_id",
+    "project_id",
+}
 HYPERVISOR_PARAMETERS = PAGE | {"hypervisor_hostname_pattern", "with_servers"}

@@ -5,43 +5,47 @@ from collections.abc import Mapping
 from msgspec import UNSET
 
 from kilonova.api.call import Answer, Call
-from kilonova.api.compute.asking import body, last, shown, truth, whole
+from kilonova.api.compute.asking import body, last, only, shown, truth, whole
 from kilonova.api.compute.changes.change import Asked, Document, Shown
 from kilonova.api.compute.changes.v2_57 import FILES_UNTIL
 from kilonova.api.compute.schemas import QuotaChange, QuotaUpdate, QuotaUpdateWithFiles
 from kilonova.api.world import Books
-from kilonova.errors import BadRequest, Forbidden
+from kilonova.errors import BadRequest, Forbidden, NotFound
 from kilonova.model.quota import UNLIMITED, ComputeQuota, ComputeUsage
 
+DEFAULT_CLASS = "default"
 MOST = 2**31 - 1
 QUOTAS = ("instances", "cores", "ram", "metadata_items", "key_pairs", "server_groups", "server_group_members")
 """What a quota set shows in the newest version."""
 NO_QUOTA = ("tenant_id", "force")
-Known = tuple[ComputeQuota, ComputeUsage]
+Known = tuple[ComputeQuota, ComputeUsage, int]
+"""Limits, what servers use, and how many server groups there are."""
 
 
 async def show(call: Call) -> Answer:
-    project = _project(call)
+    project = await _project(call)
     quota = await call.world.ledger.read(lambda books: books.quotas.limits(project))
     return Answer(200, {"quota_set": {"id": project, **_quota(call, quota)}})
 
 
 async def detail(call: Call) -> Answer:
-    project = _project(call)
-    quota, used = await call.world.ledger.read(lambda books: _look(books, project))
-    in_use = {"instances": used.instances, "cores": used.cores, "ram": used.ram}
+    project = await _project(call)
+    quota, used, groups = await call.world.ledger.read(lambda books: _look(books, project))
+    in_use = {"instances": used.instances, "cores": used.cores, "ram": used.ram, "server_groups": groups}
     document: Document = {name: {"limit": getattr(quota, name), "in_use": in_use.get(name, 0), "reserved": 0} for name in QUOTAS}
     return Answer(200, {"quota_set": {"id": project, **shown(call, Shown.QUOTA_DETAIL, document, quota)}})
 
 
 async def defaults(call: Call) -> Answer:
-    return Answer(200, {"quota_set": {"id": _project(call), **_quota(call, ComputeQuota())}})
+    project = await _project(call)
+    quota = await call.world.ledger.read(lambda books: books.quotas.of_class(DEFAULT_CLASS))
+    return Answer(200, {"quota_set": {"id": project, **_quota(call, quota)}})
 
 
 async def update(call: Call) -> Answer:
     """Below what is in use only with ``force``."""
     _refuse_users(call)
-    project = _project(call)
+    project = await _project(call)
     shape = QuotaUpdate if call.version > FILES_UNTIL else QuotaUpdateWithFiles
     asked = body(call, shape, Asked.QUOTA_UPDATE).quota_set
     changes = _changes(asked)
@@ -59,18 +63,20 @@ async def update(call: Call) -> Answer:
 async def delete(call: Call) -> Answer:
     """Back to the defaults."""
     _refuse_users(call)
-    project = _project(call)
+    only(call, "user_id", since=75)
+    project = _allowed(call)
     await call.world.ledger.write(lambda books: books.quotas.forget(project))
     return Answer(202)
 
 
 async def limits(call: Call) -> Answer:
     """The caller's own limits and usage; an admin may ask for another project's."""
+    only(call, "tenant_id", "reserved", since=75)
     other = last(call.query, "tenant_id")
     if other is not None and other != call.who.project_id and not call.who.is_admin:
         raise Forbidden("Policy doesn't allow os_compute_api:limits:other_project to be performed.")
     project = other or call.who.project_id
-    quota, used = await call.world.ledger.read(lambda books: _look(books, project))
+    quota, used, groups = await call.world.ledger.read(lambda books: _look(books, project))
     document: Document = {
         "maxServerMeta": quota.metadata_items,
         "maxTotalInstances": quota.instances,
@@ -82,19 +88,32 @@ async def limits(call: Call) -> Answer:
         "totalInstancesUsed": used.instances,
         "totalCoresUsed": used.cores,
         "totalRAMUsed": used.ram,
-        "totalServerGroupsUsed": 0,
+        "totalServerGroupsUsed": groups,
     }
     return Answer(200, {"limits": {"rate": [], "absolute": shown(call, Shown.LIMITS, document, quota)}})
 
 
 def _look(books: Books, project: str) -> Known:
-    return books.quotas.limits(project), books.quotas.usage(project)
+    return books.quotas.limits(project), books.quotas.usage(project), books.server_groups.count(project)
 
 
-def _project(call: Call) -> str:
+async def _project(call: Call) -> str:
+    """The project of the path. Raises BadRequest when identity knows none of that id."""
+    only(call, "user_id", since=75)
+    project = _allowed(call)
+
+    def known(books: Books) -> None:
+        try:
+            books.identity.projects.get(project)
+        except NotFound:
+            raise BadRequest(f"Project ID {project[:80]} is not a valid project.") from None
+
+    await call.world.ledger.read(known)
+    return project
+
+
+def _allowed(call: Call) -> str:
     project = call.path["project_id"]
-    if len(project) > 64:
-        raise BadRequest(f"Project ID {project[:80]} is not a valid project.")
     if project != call.who.project_id and not call.who.is_admin:
         raise Forbidden("Policy doesn't allow os_compute_api:os-quota-sets:show to be performed.")
     return project

@@ -90,6 +90,7 @@ class ServerChange(Struct, forbid_unknown_fields=True, kw_only=True):
     accessIPv4: str | UnsetType = UNSET
     accessIPv6: str | UnsetType = UNSET
     disk_config: Literal["AUTO", "MANUAL"] | UnsetType = field(name="OS-DCF:diskConfig", default=UNSET)
+    pinned_availability_zone: Annotated[str, Meta(min_length=1, max_length=255)] | UnsetType | None = UNSET
 
 
 class ServerUpdate(Struct, forbid_unknown_fields=True):
@@ -126,13 +127,24 @@ class FlavorFields(Struct, forbid_unknown_fields=True, kw_only=True):
     id: str | int | None = None
     ephemeral: Number = field(name="OS-FLV-EXT-DATA:ephemeral", default=0)
     swap: Number = 0
-    rxtx_factor: float | str = 1.0
     is_public: Truth = field(name="os-flavor-access:is_public", default=True)
     description: str | None = None
 
 
 class NewFlavor(Struct, forbid_unknown_fields=True):
     flavor: FlavorFields
+
+
+class FlavorFieldsWithFactor(FlavorFields, forbid_unknown_fields=True, kw_only=True):
+    """Until 2.101."""
+
+    rxtx_factor: float | str = 1.0
+
+
+class NewFlavorWithFactor(NewFlavor, forbid_unknown_fields=True):
+    """Until 2.101."""
+
+    flavor: FlavorFieldsWithFactor
 
 
 class FlavorDescription(Struct, forbid_unknown_fields=True):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 from kilonova.api.call import Answer, Call
-from kilonova.api.compute.asking import body
+from kilonova.api.compute.asking import body, only
 from kilonova.api.compute.changes.change import Document
 from kilonova.api.compute.saying import links
 from kilonova.api.compute.schemas import MetaBody, MetadataBody, TagsBody
@@ -19,10 +19,12 @@ LONGEST_TAG = 60
 
 
 async def addresses(call: Call) -> Answer:
+    only(call)
     return Answer(200, {"addresses": await _addresses(call)})
 
 
 async def addresses_of_network(call: Call) -> Answer:
+    only(call)
     name = call.path["network_name"]
     networks = await _addresses(call)
     if name not in networks:
@@ -39,6 +41,7 @@ async def _addresses(call: Call) -> Document:
 
 
 async def metadata(call: Call) -> Answer:
+    only(call)
     return Answer(200, {"metadata": await _metadata(call)})
 
 
@@ -53,6 +56,7 @@ async def add_metadata(call: Call) -> Answer:
 
 
 async def metadata_item(call: Call) -> Answer:
+    only(call)
     key = call.path["key"]
     items = await _metadata(call)
     if key not in items:
@@ -100,6 +104,7 @@ async def _change_metadata(call: Call, change: Callable[[dict[str, str]], dict[s
 
 
 async def tags(call: Call) -> Answer:
+    only(call)
     return Answer(200, {"tags": await call.world.ledger.read(lambda books: find(call, books).tags)})
 
 
@@ -115,6 +120,7 @@ async def delete_tags(call: Call) -> Answer:
 
 async def tag(call: Call) -> Answer:
     """204 when the server has it."""
+    only(call)
     if call.path["tag"] not in await call.world.ledger.read(lambda books: find(call, books).tags):
         raise NotFound(f"Server has no tag '{call.path['tag'][:80]}'")
     return Answer(204)

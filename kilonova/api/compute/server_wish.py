@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from kilonova.api.call import Call
 from kilonova.api.compute.asking import free_text, hostname_text, ip_text, text, truth, uuid_text, whole
+from kilonova.api.compute.hints import scheduler_hints
 from kilonova.api.compute.schemas import NewServer, Nic, ServerFields, ServerFieldsWithFiles
 from kilonova.build.wish import NicWish, Wish
 from kilonova.errors import BadRequest, Forbidden
@@ -52,6 +53,8 @@ def wish(call: Call, asked: NewServer) -> Wish:
         access_ipv4=ip_text(server.accessIPv4, "accessIPv4", 4) if server.accessIPv4 else "",
         access_ipv6=ip_text(server.accessIPv6, "accessIPv6", 6) if server.accessIPv6 else "",
         host=host,
+        hints=scheduler_hints(asked),
+        disk_config=server.disk_config,
         idempotency_key=_idempotency_key(call),
         traceparent=call.headers.get("traceparent", "")[:128],
         arrived_at=call.started,
@@ -60,8 +63,6 @@ def wish(call: Call, asked: NewServer) -> Wish:
 
 def _refuse_what_is_not_built(asked: NewServer) -> None:
     """Said before anything is done, so that no client believes it has what it asked for."""
-    if asked.hints or asked.old_hints:
-        raise BadRequest("Scheduler hints are not available in this cloud.")
     if asked.server.trusted_image_certificates:
         raise BadRequest("Trusted image certificates are not available in this cloud.")
     if asked.server.block_device_mapping:

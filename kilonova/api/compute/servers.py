@@ -3,20 +3,16 @@
 from msgspec import UNSET
 
 from kilonova.api.call import Answer, Call
-from kilonova.api.compute.asking import body, free_text, hostname_text, ip_text, server_id, shown, text, truth
+from kilonova.api.compute.asking import body, free_text, hostname_text, ip_text, only, server_id, shown, text, truth
 from kilonova.api.compute.changes.change import Asked, Document, Shown
 from kilonova.api.compute.changes.v2_57 import FILES_UNTIL
 from kilonova.api.compute.saying import links
 from kilonova.api.compute.schemas import NewServer, NewServerWithFiles, ServerChange, ServerUpdate
-from kilonova.api.compute.server_view import detailed
+from kilonova.api.compute.server_view import Seen, detailed, look_at
 from kilonova.api.compute.server_wish import wish
 from kilonova.api.world import Books
 from kilonova.errors import BadRequest, Conflict, NotFound
-from kilonova.model.host import Host
 from kilonova.model.server import Server
-from kilonova.model.server_address import ServerAddress
-
-Seen = tuple[Server, list[ServerAddress], dict[str, Host]]
 
 
 async def create(call: Call) -> Answer:
@@ -42,8 +38,9 @@ async def create(call: Call) -> Answer:
 
 
 async def show(call: Call) -> Answer:
-    server, addresses, hosts = await call.world.ledger.read(lambda books: look(call, books))
-    return Answer(200, {"server": detailed(call, server, addresses, hosts)})
+    only(call)
+    seen = await call.world.ledger.read(lambda books: look(call, books))
+    return Answer(200, {"server": detailed(call, seen)})
 
 
 async def update(call: Call) -> Answer:
@@ -61,10 +58,14 @@ async def update(call: Call) -> Answer:
             books.servers.rename(found.id, name=name, description=description, hostname=hostname, now=now)
         if ipv4 is not None or ipv6 is not None:
             books.servers.set_access(found.id, ipv4=ipv4, ipv6=ipv6, now=now)
+        if change.disk_config is not UNSET:
+            books.servers.set_disk_config(found.id, change.disk_config, now)
+        if change.pinned_availability_zone is not UNSET:
+            _pin(books, found, change.pinned_availability_zone, now)
         return look(call, books)
 
-    server, addresses, hosts = await call.world.ledger.write(change_it)
-    document = shown(call, Shown.SERVER_UPDATED, detailed(call, server, addresses, hosts), server)
+    seen = await call.world.ledger.write(change_it)
+    document = shown(call, Shown.SERVER_UPDATED, detailed(call, seen), seen.server)
     return Answer(200, {"server": document})
 
 
@@ -90,11 +91,22 @@ def refuse_locked(call: Call, server: Server) -> None:
 
 def look(call: Call, books: Books) -> Seen:
     """The server of the path and what is shown with it."""
-    server = find(call, books)
-    addresses = books.servers.addresses([server.id]).get(server.id, ())
-    with_hosts = call.who.is_admin and server.host
-    hosts: dict[str, Host] = {host.name: host for host in books.hosts.hosts()} if with_hosts else {}
-    return server, list(addresses), hosts
+    seen = look_at(call, books, [find(call, books)])[0]
+    group = books.server_groups.of_server(seen.server.id)
+    return seen._replace(group=group)
+
+
+def _pin(books: Books, server: Server, zone: str | None, now: float) -> None:
+    """A server is bound to the zone it is in, or to none. Raises Conflict for another."""
+    if zone is not None and server.requested_zone is not None and zone != server.requested_zone:
+        raise Conflict(
+            "Cannot change pinned availability zone directly. Unpin first by setting pinned_availability_zone to null."
+        )
+    if zone is not None and zone != (server.requested_zone or server.availability_zone):
+        here = server.availability_zone
+        raise Conflict(f"Server can only be pinned to its current availability zone '{here}', but '{zone[:80]}' was requested.")
+    if zone != server.requested_zone:
+        books.servers.pin_zone(server.id, zone, now)
 
 
 def _access(change: ServerChange) -> tuple[str | None, str | None]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from kilonova.api.call import Answer, Call
+from kilonova.api.compute.asking import only
 from kilonova.api.compute.changes.change import Document
 from kilonova.api.compute.saying import long_stamp
 from kilonova.model.host import Role
@@ -11,11 +12,13 @@ COMPUTE = "nova-compute"
 
 
 async def index(call: Call) -> Answer:
+    only(call)
     roles = await call.world.ledger.read(lambda books: books.hosts.roles())
     return Answer(200, {"availabilityZoneInfo": [_zone(zone, roles, None) for zone in _zones(roles, compute_only=True)]})
 
 
 async def detail(call: Call) -> Answer:
+    only(call)
     roles = await call.world.ledger.read(lambda books: books.hosts.roles())
     return Answer(
         200, {"availabilityZoneInfo": [_zone(zone, roles, _hosts(zone, roles)) for zone in _zones(roles, compute_only=False)]}

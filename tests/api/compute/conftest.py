@@ -19,7 +19,7 @@ from tests.api.compute.desk import Desk
 
 IMAGE = "11111111-2222-4333-8444-555555555555"
 NETWORK = "99999999-2222-4333-8444-555555555555"
-NEWEST = "2.96"
+NEWEST = "2.104"
 
 
 @dataclass

@@ -81,10 +81,20 @@ async def test_services(compute: Compute) -> None:
     assert (on["status"], on["disabled_reason"]) == ("enabled", None)
     assert (await compute.admin("PUT", path, {})).status_code == 400
     assert (await compute.admin("PUT", path, {"status": "enabled", "disabled_reason": "x"})).status_code == 400
-    assert (await compute.admin("PUT", path, {"forced_down": True})).status_code == 501
-    assert (await compute.admin("PUT", "/os-services/none", {"status": "enabled"})).status_code == 404
-    assert (await compute.admin("DELETE", path)).status_code == 501
-    assert (await compute.admin("DELETE", "/os-services/none")).status_code == 404
+    down = (await compute.admin("PUT", path, {"forced_down": True})).json()["service"]
+    assert (down["forced_down"], down["state"], down["status"]) == (True, "down", "enabled")
+    hypervisor = (await compute.admin("GET", "/os-hypervisors/detail")).json()["hypervisors"][0]
+    assert (hypervisor["state"], hypervisor["status"]) == ("down", "enabled")
+    assert (await compute.admin("PUT", path, {"forced_down": False})).json()["service"]["state"] == "up"
+    nobody = "/os-services/0f0f0f0f-0f0f-4f0f-8f0f-0f0f0f0f0f0f"
+    assert (await compute.admin("PUT", nobody, {"status": "enabled"})).status_code == 404
+    assert (await compute.admin("PUT", "/os-services/none", {"status": "enabled"})).status_code == 400
+    assert (await compute.admin("DELETE", path)).status_code == 409, "it is up"
+    assert (await compute.admin("DELETE", nobody)).status_code == 404
+    assert (await compute.admin("DELETE", "/os-services/none")).status_code == 400
+    await compute.admin("PUT", path, {"forced_down": True})
+    assert (await compute.admin("DELETE", path)).status_code == 204
+    assert (await compute.admin("GET", "/os-services?binary=nova-compute")).json() == {"services": []}
     assert (await compute.send("GET", "/os-services")).status_code == 403
 
 
@@ -94,6 +104,9 @@ async def test_services_as_they_were(compute: Compute) -> None:
     named = {"host": "host-1", "binary": "nova-compute"}
     off = await compute.admin("PUT", "/os-services/disable-log-reason", {**named, "disabled_reason": "r"}, version="2.1")
     assert off.json() == {"service": {**named, "status": "disabled", "disabled_reason": "r"}}
+    forced = await compute.admin("PUT", "/os-services/force-down", {**named, "forced_down": True}, version="2.11")
+    assert forced.json() == {"service": {**named, "forced_down": True}}
+    assert (await compute.admin("PUT", "/os-services/force-down", named, version="2.11")).status_code == 400
     on = await compute.admin("PUT", "/os-services/enable", named, version="2.1")
     assert on.json() == {"service": {**named, "status": "enabled"}}
     assert (await compute.admin("PUT", "/os-services/enable", {**named, "host": "x"}, version="2.1")).status_code == 404

@@ -38,7 +38,7 @@ async def connection(tmp_path: Path) -> AsyncIterator[Any]:
                 project_id=cloud.admin_project_id,
                 user_domain_id="default",
                 region_name="RegionOne",
-                compute_default_microversion="2.96",
+                compute_default_microversion="2.104",
             )
             try:
                 yield connection

@@ -60,7 +60,8 @@ NO_QUESTIONS = [
     "sort_key=secret",
     "sort_dir=up",
     "nonsense=1",
-    "task_state=deleting",
+    "locked=perhaps",
+    "changes-since=2030-01-01T00:00:00Z&changes-before=2029-01-01T00:00:00Z",
     "config_drive=perhaps",
     "name=%00",
 ]

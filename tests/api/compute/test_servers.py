@@ -20,7 +20,7 @@ async def test_create_answers_202_with_what_clients_need(compute: Compute) -> No
     assert set(server) == {"id", "links", "OS-DCF:diskConfig", "security_groups", "adminPass"}
     assert server["adminPass"] == "s3cret"
     assert answer.headers["location"] == server["links"][0]["href"] == f"http://cloud.test/compute/v2.1/servers/{server['id']}"
-    assert answer.headers["openstack-api-version"] == "compute 2.96"
+    assert answer.headers["openstack-api-version"] == "compute 2.104"
     assert answer.headers["x-compute-request-id"].startswith("req-")
 
 

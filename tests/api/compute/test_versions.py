@@ -38,10 +38,10 @@ def test_every_route_has_a_right() -> None:
         ({"OpenStack-API-Version": "compute 2.40"}, 200, "2.40"),
         ({"OpenStack-API-Version": "volume 3.5, compute 2.41"}, 200, "2.41"),
         ({"OpenStack-API-Version": "volume 3.5"}, 200, "2.1"),
-        ({"OpenStack-API-Version": "compute latest"}, 200, "2.96"),
+        ({"OpenStack-API-Version": "compute latest"}, 200, "2.104"),
         ({"X-OpenStack-Nova-API-Version": "2.30"}, 200, "2.30"),
         ({"OpenStack-API-Version": "compute 2.5", "X-OpenStack-Nova-API-Version": "2.30"}, 200, "2.5"),
-        ({"OpenStack-API-Version": "compute 2.97"}, 406, None),
+        ({"OpenStack-API-Version": "compute 2.105"}, 406, None),
         ({"OpenStack-API-Version": "compute 2.0"}, 406, None),
         ({"OpenStack-API-Version": "compute 3.1"}, 406, None),
         ({"OpenStack-API-Version": "compute two"}, 400, None),
@@ -61,7 +61,7 @@ async def test_documents_need_no_token(compute: Compute) -> None:
         listed = (await compute.cloud.get(path, None)).json()["versions"]
         assert [(version["id"], version["version"], version["min_version"]) for version in listed] == [
             ("v2.0", "", ""),
-            ("v2.1", "2.96", "2.1"),
+            ("v2.1", "2.104", "2.1"),
         ]
     for path, home in (("/compute/v2.1", "v2.1"), ("/compute/v2.1/", "v2.1"), ("/compute/v2", "v2"), ("/compute/v2/", "v2")):
         one = (await compute.cloud.get(path, None)).json()["version"]
@@ -72,7 +72,7 @@ async def test_documents_need_no_token(compute: Compute) -> None:
 async def test_2_0_is_2_1_by_an_older_name(compute: Compute) -> None:
     """Where nobody knows microversions, a header that asks for one changes nothing."""
     new = await compute.server()
-    for headers in ({}, {"OpenStack-API-Version": "compute 2.96"}, {"OpenStack-API-Version": "compute two"}):
+    for headers in ({}, {"OpenStack-API-Version": "compute 2.104"}, {"OpenStack-API-Version": "compute two"}):
         old = (await compute.cloud.get(f"/compute/v2/servers/{new}", headers=headers)).json()
         assert old == (await compute.cloud.get(f"/compute/v2.1/servers/{new}")).json()
     assert (await compute.cloud.get("/compute/v2/servers", None)).status_code == 401

@@ -27,6 +27,9 @@ class Asked(Enum):
     QUOTA_UPDATE = "PUT /os-quota-sets/{id}"
     ACTION_QUERY = "GET /servers/{id}/os-instance-actions?"
     HYPERVISOR_QUERY = "GET /os-hypervisors?"
+    SERVER_GROUP_CREATE = "POST /os-server-groups"
+    QUOTA_CLASS_UPDATE = "PUT /os-quota-class-sets/{name}"
+    MIGRATION_QUERY = "GET /os-migrations?"
 
 
 class Shown(Enum):
@@ -37,6 +40,11 @@ class Shown(Enum):
     FLAVOR = "a flavor with its details"
     FLAVOR_BRIEF = "a flavor in the short list"
     KEYPAIR = "a key pair"
+    SERVER_GROUP = "a server group"
+    AGGREGATE = "a host aggregate"
+    MIGRATION = "a migration in the list of all"
+    SERVER_MIGRATION = "a server's migration that is under way"
+    QUOTA_CLASS = "a class of quotas"
     QUOTA = "a quota set"
     QUOTA_DETAIL = "a quota set with what is in use"
     LIMITS = "the absolute limits"
