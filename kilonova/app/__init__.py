@@ -8,8 +8,9 @@ import asyncio
 from kilonova.app.compute import compute
 from kilonova.app.control import control, listen
 from kilonova.app.ending import end_everything
-from kilonova.app.names import cloud_mark, compute_node_name, host_names, network_node_name
+from kilonova.app.names import cloud_mark, compute_node_name, host_names, network_node_name, volume_node_name
 from kilonova.app.network import network, reach_guest
+from kilonova.app.volume import volume
 from kilonova.settings import Settings
 
 __all__ = [
@@ -22,9 +23,10 @@ __all__ = [
     "network_node_name",
     "reach_guest",
     "run_role",
+    "volume_node_name",
 ]
 
-ROLES = {"control": control, "compute": compute, "network": network}
+ROLES = {"control": control, "compute": compute, "network": network, "volume": volume}
 
 
 def run_role(name: str, settings: Settings) -> None:

@@ -75,8 +75,11 @@ async def _web(settings: Settings, folder: CloudFolder, ledger: Any, desk: Any, 
     await _furnish(settings, folder, ledger, passwords)
 
     async def readiness() -> dict[str, int]:
-        hosts, node = await ledger.read(lambda tx: (tx.hosts.hosts(), tx.hosts.network_node(time.time())))
-        return {"compute": sum(host.up and host.enabled for host in hosts), "network": int(node is not None)}
+        hosts, network, volume = await ledger.read(
+            lambda tx: (tx.hosts.hosts(), tx.hosts.network_node(time.time()), tx.hosts.volume_node(time.time()))
+        )
+        up = sum(host.up and host.enabled for host in hosts)
+        return {"compute": up, "network": int(network is not None), "volume": int(volume is not None)}
 
     world = ApiWorld(
         ledger=ledger,

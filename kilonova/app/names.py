@@ -21,6 +21,10 @@ def network_node_name(settings: Settings) -> NodeName:
     return NodeName(f"network-{compute_node_name(settings)}")
 
 
+def volume_node_name(settings: Settings) -> NodeName:
+    return NodeName(f"volume-{compute_node_name(settings)}")
+
+
 def cloud_mark(settings: Settings) -> str:
     """Four characters that tell this data folder's things on the machine from another cloud's."""
     import hashlib

@@ -70,6 +70,7 @@ def _role(name: str, help_text: str) -> None:
 _role("control", "Run the control role: the API, the scheduler, the ledger. A fleet runs it on its own.")
 _role("compute", "Run the compute role: the guests of this host.")
 _role("network", "Run the network role: bridges, DHCP, metadata and the way out.")
+_role("volume", "Run the volume role: the bytes of volumes, served to guests wherever they are.")
 
 
 @main.command()
@@ -141,7 +142,7 @@ def clean(data: Path) -> None:
 @main.command()
 @DATA
 @click.argument("node")
-@click.option("--role", type=click.Choice(["compute", "network"]), required=True)
+@click.option("--role", type=click.Choice(["compute", "network", "volume"]), required=True)
 @click.option("--host", "hosts", multiple=True, help="A host the node serves; several times for several.  [default: NODE]")
 @click.option("--days", type=click.IntRange(1, 365), default=30, show_default=True, help="How long it is good.")
 def credential(data: Path, node: str, role: str, hosts: tuple[str, ...], days: int) -> None:

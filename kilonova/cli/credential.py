@@ -18,6 +18,8 @@ def mint(data: Path, node: str, role: str, hosts: Sequence[str], days: int) -> s
         return authority.mint_node(NodeName(node), served, "compute", timedelta(days=days))
     if role == "network":
         return authority.mint_node(NodeName(node), [], "network", timedelta(days=days))
+    if role == "volume":
+        return authority.mint_node(NodeName(node), [], "volume", timedelta(days=days))
     raise BadRequest(f"There is no role {role}.")
 
 

@@ -29,6 +29,8 @@ def write(settings: Settings, folder: CloudFolder) -> None:
     write_private(folder.credential("control"), authority.mint_control())
     write_private(folder.credential(compute), authority.mint_node(compute, app.host_names(settings), "compute", LONG))
     write_private(folder.credential(network), authority.mint_node(network, [], "network", LONG))
+    volume = app.volume_node_name(settings)
+    write_private(folder.credential(volume), authority.mint_node(volume, [], "volume", LONG))
     if not folder.admin_password.exists():
         write_private(folder.admin_password, secrets.token_urlsafe(18))
     password = folder.admin_password.read_text().strip()

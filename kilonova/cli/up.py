@@ -70,14 +70,14 @@ async def _run(settings: Settings, folder: CloudFolder, *, keep_guests: bool, im
             await stop.wait()
     finally:
         await _stop(roles)
-        if not keep_guests and any(not role.ended_well for role in roles if role.name in ("compute", "network")):
+        if not keep_guests and any(not role.ended_well for role in roles if role.name in ("compute", "network", "volume")):
             await app.end_everything(settings)  # it could not put its things away: told to end as it began, or killed
     return 0
 
 
 async def _stop(roles: list[Role]) -> None:
-    """Guests first, then their networks; control and the broker last, so that the nodes can still report."""
-    order = {"compute": 0, "network": 1, "control": 2, "nats": 3}
+    """Guests first, then their networks and volumes; control and the broker last, so that the nodes can still report."""
+    order = {"compute": 0, "network": 1, "volume": 1, "control": 2, "nats": 3}
     for role in sorted(roles, key=lambda r: order[r.name]):
         await role.stop()
 
@@ -87,7 +87,7 @@ def _roles(settings: Settings, environment: Mapping[str, str], folder: CloudFold
     program = [sys.executable, "-m", "kilonova.cli"]
     return [
         _role(name, [*program, name, "--data", str(settings.data)], environment, folder, settings.shutdown_limit_s + ENDING_S)
-        for name in ("control", "compute", "network")
+        for name in ("control", "compute", "network", "volume")
     ]
 
 
@@ -149,7 +149,8 @@ def _is_ready(settings: Settings) -> bool:
     connection = http.client.HTTPConnection(host.strip("[]"), settings.port, timeout=2)
     with suppress(OSError, http.client.HTTPException):
         connection.request("GET", "/internal/ready")
-        return connection.getresponse().status == 200
+        answer = connection.getresponse()
+        return answer.status == 200 and bool(json.loads(answer.read())["volume"])
     return False
 
 

@@ -34,7 +34,7 @@ class OpenSaga(Struct, frozen=True, kw_only=True):
 
 
 class NodeInventory(Struct, frozen=True, kw_only=True):
-    """node → control. A compute node has hosts, a network node wires, a volume node volumes; `sagas`: unfinished in its journal."""
+    """node → control. Hosts of a compute node, wires of a network node, volumes of a volume node; `sagas`: not finished."""
 
     node: NodeName
     role: str

@@ -1,18 +1,18 @@
-"""What control asks of a volume node, and what it answers: work on volumes (kept in its queue), and exports. Both ends' words.
+"""What control asks of a volume node, and what it answers. Both ends' words; exports stand in `build/export.py`.
 
 Work is an order: written in the transaction that changes the volume's status, in the node's queue until the node has given
-its last word, with a deadline. An export is asked by a compute node and waited for, like a wire from a network node; it
-waits by itself until the volume's bytes are there.
+its last word, with a deadline.
 """
 
 from typing import Literal
 
 from msgspec import Struct
 
-from kilonova.model.ids import NodeName, ServerId
+from kilonova.build.admit import OrderDesk
+from kilonova.model.ids import NodeName
 from kilonova.model.image import BootImage
 from kilonova.model.span import Span
-from kilonova.model.volume_link import NbdAddress
+from kilonova.model.volume_wish import VolumeTerms
 
 Work = Literal["create", "delete", "extend", "snapshot", "delete_snapshot", "revert", "upload"]
 
@@ -57,28 +57,13 @@ class VolumeWorkDone(Struct, frozen=True, kw_only=True):
     spans: tuple[Span, ...] = ()
 
 
-class ExportWanted(Struct, frozen=True, kw_only=True):
-    """compute → the volume node's queue: serve this volume to this server. Repeatable; the same attachment gets the same."""
+class VolumeReports(Struct, frozen=True, kw_only=True):
+    """volume node → control: everything it has to say at the moment; answered with `Confirmed`."""
 
-    server_id: ServerId
-    volume_id: str
-    attachment_id: str
-    size_gb: int
-    read_only: bool = False
+    node: NodeName
+    reports: tuple[VolumeWorkDone, ...]
 
 
-class ExportNotWanted(Struct, frozen=True, kw_only=True):
-    """compute → the volume node's queue: this attachment is over; none there is no error."""
-
-    server_id: ServerId
-    volume_id: str
-    attachment_id: str
-
-
-class ExportGiven(Struct, frozen=True, kw_only=True):
-    """The volume node's answer to both. `refused` says why there is no address. `queued` and `work` in seconds."""
-
-    address: NbdAddress | None = None
-    refused: str = ""
-    queued: float = 0.0
-    work: float = 0.0
+def volume_terms(desk: OrderDesk) -> VolumeTerms:
+    """On which terms an order of a server has volumes made, and the end of work on them is noted."""
+    return VolumeTerms(now=desk.now, ticket=desk.ticket, limit_s=desk.build_limit_s)

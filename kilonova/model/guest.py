@@ -5,6 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 from kilonova.model.ids import HostName, ServerId
+from kilonova.model.volume_link import NbdAddress
 
 PowerState = Literal["running", "paused", "shutdown", "crashed", "suspended"]
 
@@ -22,6 +23,8 @@ class Disk(Struct, frozen=True, kw_only=True):
     backing_format: Literal["qcow2", "raw"] | None = None
     boot_index: int | None = None
     read_only: bool = False
+    nbd: NbdAddress | None = None
+    """A volume: QEMU reaches it there, and `path` is empty."""
 
 
 class Guest(Struct, frozen=True, kw_only=True):

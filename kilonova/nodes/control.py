@@ -29,6 +29,9 @@ from kilonova.lifecycle.actions import SERVER_ACTIONS
 from kilonova.lifecycle.inventory import Hello, Welcome, compare
 from kilonova.lifecycle.remove import note_gone
 from kilonova.lifecycle.task import note_task
+from kilonova.lifecycle.volume_books import VolumeWorld
+from kilonova.lifecycle.volume_ends import note_volume_work
+from kilonova.lifecycle.volume_work import VolumeReports, volume_terms
 from kilonova.model.ids import NodeName
 from kilonova.saga.faults import Faults, no_faults
 
@@ -63,7 +66,7 @@ class ControlNode:
     faults: Faults = field(default_factory=lambda: no_faults("control"))
 
     def answerers(self) -> Answerers:
-        return {ReportBatch: self.take_reports, Hello: self.greet}
+        return {ReportBatch: self.take_reports, VolumeReports: self.take_volume_reports, Hello: self.greet}
 
     async def run(self) -> None:
         await self.bus.ensure_streams()
@@ -92,6 +95,23 @@ class ControlNode:
         await self.faults.at(f"{point}.before")
         await self.ledger.write(write)
         await self.faults.at(f"{point}.after")
+        return Confirmed(count=len(batch.reports))
+
+    async def take_volume_reports(self, batch: VolumeReports, delivery: Delivery) -> Confirmed:
+        """One transaction for all a volume node had to say; a node can speak only for itself, of volumes it keeps."""
+        node = _speaker(batch.node, delivery)
+
+        def write(tx: Transaction) -> None:
+            world = VolumeWorld(books=tx, terms=volume_terms(self.terms(time.time())))
+            for done in batch.reports:
+                volume = tx.volumes.volumes.or_none(done.volume_id)
+                if done.node != node or (volume is not None and volume.node != node):
+                    raise Forbidden("A node may report only on its own volumes.")
+                note_volume_work(done, world)
+
+        await self.faults.at("control.VolumeWorkDone.before")
+        await self.ledger.write(write)
+        await self.faults.at("control.VolumeWorkDone.after")
         return Confirmed(count=len(batch.reports))
 
     async def greet(self, hello: Hello, delivery: Delivery) -> Welcome:

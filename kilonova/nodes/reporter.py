@@ -8,6 +8,7 @@ import logging
 import time
 
 import msgspec
+from msgspec import Struct
 
 from kilonova.build.report import BuildProgress, Confirmed, Report, ReportBatch
 from kilonova.bus.port import Bus
@@ -51,13 +52,9 @@ class Reporter:
     async def _send_what_there_is(self) -> bool:
         """True when there may be more."""
         rows = self._journal.reports(BATCH)
-        words = [msgspec.msgpack.decode(body, type=Report) for _, body in rows]
-        spoken_for = {word.server_id for word in words}
-        hints = [p for server_id, p in self._progress.items() if server_id not in spoken_for]
-        self._progress.clear()
-        if not rows and not hints:
+        batch = self._batch([body for _, body in rows])
+        if batch is None:
             return False
-        batch = ReportBatch(node=self._node, reports=(*hints, *words))
         try:
             await self._bus.ask(report_subject(self._node), batch, ANSWER_WITHIN_S, Confirmed)
         except KilonovaError as error:
@@ -67,6 +64,14 @@ class Reporter:
         if rows:
             self._journal.drop_reports(rows)
         return len(rows) == BATCH or self._something.is_set()
+
+    def _batch(self, bodies: list[bytes]) -> Struct | None:
+        """Last words as the journal has them, with the hints there are beside them; None when there is nothing to say."""
+        words = [msgspec.msgpack.decode(body, type=Report) for body in bodies]
+        spoken_for = {word.server_id for word in words}
+        hints = [p for server_id, p in self._progress.items() if server_id not in spoken_for]
+        self._progress.clear()
+        return ReportBatch(node=self._node, reports=(*hints, *words)) if words or hints else None
 
     async def drain(self, limit_s: float) -> None:
         """Give everything to control before the process ends, if it can be had within `limit_s` seconds."""

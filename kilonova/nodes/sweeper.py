@@ -14,6 +14,9 @@ from kilonova.ledger.ledger import Ledger
 from kilonova.ledger.transaction import Transaction
 from kilonova.lifecycle.actions import SERVER_ACTIONS
 from kilonova.lifecycle.task import Asked, end_overdue_task
+from kilonova.lifecycle.volume_books import VolumeWorld
+from kilonova.lifecycle.volume_ends import end_overdue as end_overdue_volume
+from kilonova.lifecycle.volume_work import VolumeOrder, volume_terms
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +49,9 @@ class Sweeper:
 
     async def sweep(self, now: float) -> None:
         """Once. Looks first, so that an idle cloud writes nothing."""
-        (late, late_tasks), silent, lost = await self._ledger.read(
+        (late, late_tasks, late_volumes), silent, lost = await self._ledger.read(
             lambda tx: (
-                (tx.orders.overdue(now), tx.orders.overdue_tasks(now, SERVER_ACTIONS)),
+                (tx.orders.overdue(now), tx.orders.overdue_tasks(now, SERVER_ACTIONS), tx.orders.overdue_volumes(now)),
                 tx.orders.silent_since(now - self._send_again_after_s),
                 tx.images.overdue_snapshots(now),
             )
@@ -57,6 +60,8 @@ class Sweeper:
             await self._ledger.write(partial(self._end, placed, now))
         for name, task in late_tasks:
             await self._ledger.write(partial(self._end_task, name, task, now))
+        for order in late_volumes:
+            await self._ledger.write(partial(self._end_volume_work, order, now))
         if silent:
             await self._ledger.write(lambda tx: tx.orders.send_again(now - self._send_again_after_s))
         for image_id in lost:
@@ -70,6 +75,9 @@ class Sweeper:
 
     def _end_task(self, name: str, task: Asked, now: float, tx: Transaction) -> None:
         end_overdue_task(task, SERVER_ACTIONS[name], OrderWorld(tx, self._terms(now)))
+
+    def _end_volume_work(self, order: VolumeOrder, now: float, tx: Transaction) -> None:
+        end_overdue_volume(order, VolumeWorld(books=tx, terms=volume_terms(self._terms(now))))
 
     def _fail_snapshot(self, image_id: str, now: float, tx: Transaction) -> None:
         tx.images.fail_snapshot(image_id, now)

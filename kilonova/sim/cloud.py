@@ -21,7 +21,7 @@ from kilonova.model.server import Server, ServerFilter
 from kilonova.sim.clock import PatientLedger
 from kilonova.sim.faults import DriverFaults, MessageFaults, Moment, StepFaults
 from kilonova.sim.folder import Furnished, furnish, ledger_url
-from kilonova.sim.roles import ComputeRole, ControlRole, Ground, NetworkRole, Role, Terms
+from kilonova.sim.roles import ComputeRole, ControlRole, Ground, NetworkRole, Role, Terms, VolumeRole
 
 LOOK_EVERY_S = 0.05
 REAL_LIMIT_S = 3.0
@@ -41,6 +41,7 @@ class SimulatedCloud:
         names = [HostName(f"sim-{number}") for number in range(1, hosts + 1)]
         self.computes = {f"compute-{n + 1}": ComputeRole(f"compute-{n + 1}", self._ground, names[n::nodes]) for n in range(nodes)}
         self.network = NetworkRole("network", self._ground)
+        self.volume = VolumeRole("volume", self._ground)
         self._burials: set[asyncio.Task[None]] = set()
         self.deaths = 0
 
@@ -48,7 +49,7 @@ class SimulatedCloud:
         self.furnished: Furnished = await furnish(self.folder, self._template)
         self.ledger = PatientLedger(ledger_url(self.folder))
         self.control = ControlRole("control", self._ground, self.ledger)
-        for role in (self.control, self.network, *self.computes.values()):
+        for role in (self.control, self.network, self.volume, *self.computes.values()):
             await role.start()
         await self.until(self._is_ready, "the cloud to be ready")
         return self
@@ -62,7 +63,7 @@ class SimulatedCloud:
         await self.ledger.close()
 
     def roles(self) -> Mapping[str, Role]:
-        return {"control": self.control, "network": self.network, **self.computes}
+        return {"control": self.control, "network": self.network, "volume": self.volume, **self.computes}
 
     # What a client does.
 
@@ -150,11 +151,13 @@ class SimulatedCloud:
 
     async def _is_moving(self) -> bool:
         orders = await self.ledger.read(lambda tx: len(tx.orders.open_servers()))
-        return bool(orders) or any(role.alive and bool(role.node.working_on()) for role in self.computes.values())
+        nodes: list[ComputeRole | VolumeRole] = [*self.computes.values(), self.volume]
+        return bool(orders) or any(role.alive and bool(role.node.working_on()) for role in nodes)
 
     async def _is_ready(self) -> bool:
         ready = await self.control.readiness()
-        return ready["compute"] == sum(len(role.hosts) for role in self.computes.values()) and ready["network"] > 0
+        hosts = sum(len(role.hosts) for role in self.computes.values())
+        return ready["compute"] == hosts and ready["network"] > 0 and ready["volume"] > 0
 
     # What goes wrong.
 

@@ -24,6 +24,7 @@ from kilonova.drivers.disks.simulated import SimulatedDisks
 from kilonova.drivers.hypervisor.simulated import SimulatedHypervisor
 from kilonova.drivers.network.simulated import SimulatedNetwork
 from kilonova.drivers.simulation import Faults as DriverFaultsPort
+from kilonova.drivers.volumes.simulated import SimulatedVolumes
 from kilonova.ledger.ledger import SqliteLedger
 from kilonova.model.guest import HostFacts
 from kilonova.model.ids import HostName, NodeName
@@ -37,6 +38,9 @@ from kilonova.nodes.inventory_answers import compute_answers, network_answers
 from kilonova.nodes.network import NetworkNode
 from kilonova.nodes.relay import Relay
 from kilonova.nodes.sweeper import Sweeper
+from kilonova.nodes.volume import VolumeNode
+from kilonova.nodes.volume_greeting import keep_saying_hello as greet_as_volume_node
+from kilonova.nodes.volume_greeting import volume_answers
 from kilonova.saga import Journal, Watch
 from kilonova.saga.faults import Faults as NamedFaults
 from kilonova.scheduler.choose import Ratios
@@ -166,6 +170,30 @@ class NetworkRole(Role):
         return (keep_saying_hello(self.node, self.bus, asyncio.Event()),)
 
 
+class VolumeRole(Role):
+    """A volume node with simulated volumes."""
+
+    async def _begin(self) -> Sequence[Coroutine[Any, Any, None]]:
+        recorder = Recorder("volume", {})
+        self.journal = Journal(self.home / "journal.sqlite")
+        store = SimulatedVolumes(self.home / "volumes", self.ground.drivers)
+        watch = Together(recorder, self.ground.steps)
+        faults = NamedFaults("volume", {}, self.home / "faults")
+        self.node = VolumeNode(NodeName(self.name), store, self.bus, self.journal, recorder, watch, faults)
+        await self.bus.serve_queue("volume", self.name, self.node.handlers())
+        await self.bus.answer(ask_subject(self.name), "node", volume_answers(self.node))
+        self.node.resume()
+        return greet_as_volume_node(self.node, self.bus), self.node.reporter.run()
+
+    def cut(self) -> None:
+        super().cut()
+        self.journal.close()
+
+    async def bury(self) -> None:
+        await self.node.stop()
+        await super().bury()
+
+
 class ControlRole(Role):
     """The API, the relay, the sweeper and the node's counterpart. The ledger is the database, and outlives it."""
 
@@ -192,8 +220,11 @@ class ControlRole(Role):
         return node.run(), relay.run(), sweeper.run()
 
     async def readiness(self) -> dict[str, int]:
-        hosts, node = await self.ledger.read(lambda tx: (tx.hosts.hosts(), tx.hosts.network_node(time.time())))
-        return {"compute": sum(host.up and host.enabled for host in hosts), "network": int(node is not None)}
+        hosts, network, volume = await self.ledger.read(
+            lambda tx: (tx.hosts.hosts(), tx.hosts.network_node(time.time()), tx.hosts.volume_node(time.time()))
+        )
+        up = sum(host.up and host.enabled for host in hosts)
+        return {"compute": up, "network": int(network is not None), "volume": int(volume is not None)}
 
     async def bury(self) -> None:
         await super().bury()

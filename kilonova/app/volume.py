@@ -1,0 +1,50 @@
+"""The volume role: the bytes of volumes, and the processes that serve them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kilonova.app.connection import connected
+from kilonova.app.names import volume_node_name
+from kilonova.cloud_folder import CloudFolder
+from kilonova.settings import Settings
+
+if TYPE_CHECKING:
+    from kilonova.lifecycle.volume_needs import VolumeStore
+
+
+async def volume(settings: Settings) -> None:
+    """Volumes and what serves them, until told to stop."""
+    from kilonova.bus.subjects import ask_subject
+    from kilonova.nodes.role import serve_until_told
+    from kilonova.nodes.volume import VolumeNode
+    from kilonova.nodes.volume_greeting import keep_saying_hello, volume_answers
+    from kilonova.saga import Journal
+    from kilonova.saga.faults import Faults, parse_faults
+    from kilonova.trace.recorder import Recorder, Together
+
+    folder = CloudFolder(settings.data)
+    name = volume_node_name(settings)
+    home = folder.node(name)
+    home.mkdir(mode=0o711, parents=True, exist_ok=True)
+    store = volume_store(settings, home)
+    recorder = Recorder("volume", {})
+    faults = Faults("volume", parse_faults(settings.faults), folder.faults_fired)
+    async with connected(settings, name) as bus:
+        journal = Journal(home / "journal.sqlite")
+        node = VolumeNode(name, store, bus, journal, recorder, Together(recorder, faults), faults)
+        await bus.serve_queue("volume", name, node.handlers())
+        await bus.answer(ask_subject(name), "node", volume_answers(node))
+        node.resume()
+        try:
+            await serve_until_told(keep_saying_hello(node, bus), node.reporter.run())
+        finally:
+            await node.stop()
+            await store.close(not settings.end_guests)
+        journal.close()
+
+
+def volume_store(settings: Settings, home: Path) -> "VolumeStore":
+    """The node's drivers, as the settings say."""
+    from kilonova.drivers.volumes.simulated import SimulatedVolumes
+
+    return SimulatedVolumes(home / "volumes")
