@@ -24,6 +24,7 @@ async def control(settings: Settings) -> None:
     from kilonova.nodes.audit import Auditor
     from kilonova.nodes.control import ControlNode
     from kilonova.nodes.desk import Desk
+    from kilonova.nodes.fabric import FabricKeeper
     from kilonova.nodes.relay import Relay
     from kilonova.nodes.role import serve_until_told
     from kilonova.nodes.sweeper import Sweeper
@@ -43,13 +44,20 @@ async def control(settings: Settings) -> None:
     ledger = open_ledger(settings.ledger_url)
     async with connected(settings, "control") as bus:
         relay = Relay(ledger, bus, faults)
-        ledger.on_orders = relay.wake
+        keeper = FabricKeeper(ledger, bus, time.time)
+
+        def hint() -> None:
+            relay.wake()
+            keeper.wake()
+
+        ledger.on_orders = hint
         desk = Desk(ledger, bus, relay, terms)
         node = ControlNode(NodeName(f"control-{socket.gethostname()}"), ledger, bus, terms, faults)
         internal = service(tickets, Auditor(ledger, bus, time.time).audit)
         web = await _web(settings, folder, ledger, desk, internal)
         sweeper = Sweeper(ledger, terms, settings.traces_kept_s)
-        await serve_until_told(ledger.watch(), node.run(), relay.run(), sweeper.run(), web.serve(sockets=[listener]))
+        tasks = (ledger.watch(), node.run(), relay.run(), keeper.run(), sweeper.run(), web.serve(sockets=[listener]))
+        await serve_until_told(*tasks)
     await ledger.close()
 
 

@@ -5,11 +5,13 @@ is not confirmed, whole, until it is; the node makes it true and says so. Nothin
 confirmed is sent again, and what comes twice changes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
+from kilonova.build.needs import NetworkWorld
+from kilonova.errors import KilonovaError
 from kilonova.model.fabric import GroupPlan, Known, NetworkPlan, RouterPlan
 from kilonova.model.ids import NodeName, ServerId
 from kilonova.model.port import Port
@@ -38,6 +40,39 @@ class FabricStands(Struct, frozen=True, kw_only=True):
 
     stands: tuple[Known, ...] = ()
     refused: dict[str, str] = {}
+
+
+async def make_fabric(wanted: FabricWanted, world: NetworkWorld) -> FabricStands:
+    """On the network node: all of it, one after the other; what cannot be made so is said, and does not stop the rest.
+
+    What goes, goes first, so that an address is free for whoever has it next; groups stand before the ports that are in
+    them, networks before the routers that lead there.
+    """
+    network = world.network
+    stands: list[Known] = []
+    refused: dict[str, str] = {}
+
+    async def made(kind: str, identifier: str, work: Awaitable[int]) -> None:
+        try:
+            stands.append(Known(kind=kind, id=identifier, revision=await work))
+        except KilonovaError as error:
+            refused[f"{kind}/{identifier}"] = str(error)
+
+    async def dropped(gone: Known) -> int:
+        await network.drop(gone)
+        return gone.revision
+
+    for gone in sorted(wanted.gone, key=lambda one: one.kind != "router"):
+        await made(gone.kind, gone.id, dropped(gone))
+    for group in wanted.groups:
+        await made("group", group.id, network.take_group(group))
+    for external in wanted.networks:
+        await made("network", external.id, network.take_network(external))
+    for server in wanted.servers:
+        await made("server", server.server_id, network.take_ports(server.server_id, server.revision, server.ports))
+    for router in wanted.routers:
+        await made("router", router.id, network.take_router(router))
+    return FabricStands(stands=tuple(stands), refused=refused)
 
 
 class FabricBook(Protocol):

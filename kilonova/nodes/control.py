@@ -122,7 +122,10 @@ class ControlNode:
             for host in hello.hosts:
                 if (owner := tx.hosts.node_of(host.facts.host)) not in (None, node):
                     raise Forbidden(f"The host belongs to another node than {owner}.")
-            return compare(hello, OrderWorld(tx, self.terms(time.time())), tx.orders.open_servers())
+            welcome = compare(hello, OrderWorld(tx, self.terms(time.time())), tx.orders.open_servers())
+            if hello.known is not None and tx.hosts.network_node(time.time()) == node:
+                tx.fabric.known_is(node, hello.known)
+            return welcome
 
         welcome = await self.ledger.write(write)
         if hello.first:

@@ -47,7 +47,8 @@ async def network_says_hello(node: NetworkNode, bus: Bus, *, first: bool) -> Non
     """Raises KilonovaError when control does not answer."""
     at = time.time()
     wired = tuple(sorted(await node.network.inventory()))
-    hello = Hello(node=node.name, role="network", at=at, first=first, wired=wired)
+    known = await node.network.known()
+    hello = Hello(node=node.name, role="network", at=at, first=first, wired=wired, known=known)
     welcome = await bus.ask(report_subject(node.name), hello, ANSWER_WITHIN_S, Welcome)
     for server_id in welcome.unwire:
         log.warning("unwiring what is left of %s", server_id, extra={"action": "remove_leftover"})

@@ -1,4 +1,4 @@
-"""A network node: takes what compute nodes ask for out of its queue, wires it, and answers."""
+"""A network node: takes what compute nodes and control ask for out of its queue, makes it so, and answers."""
 
 import time
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ import msgspec
 from kilonova.build.connect import NetworkGiven, NetworkNotWanted, NetworkWanted, unwire_ports, wire_ports
 from kilonova.build.needs import Network
 from kilonova.bus.port import Delivery, Handlers
+from kilonova.lifecycle.fabric import FabricWanted, make_fabric
 from kilonova.model.ids import NodeName, ServerId
 from kilonova.saga.faults import Faults
 
@@ -29,7 +30,7 @@ class NetworkNode:
 
     def handlers(self) -> Handlers:
         """Who handles what out of the node's queue."""
-        return {NetworkWanted: self.take_wanted, NetworkNotWanted: self.take_not_wanted}
+        return {NetworkWanted: self.take_wanted, NetworkNotWanted: self.take_not_wanted, FabricWanted: self.take_fabric}
 
     async def take_wanted(self, wanted: NetworkWanted, delivery: Delivery) -> None:
         """Step 7, this end: assembled, and the details go back."""
@@ -45,6 +46,13 @@ class NetworkNode:
         given = await self._unwire(message)
         await self.faults.at("network.unwire_ports.after")
         await delivery.answer(given)
+
+    async def take_fabric(self, wanted: FabricWanted, delivery: Delivery) -> None:
+        """Routers, groups and changed ports are made so, and control is told what stands."""
+        await self.faults.at("network.make_fabric.before")
+        stands = await make_fabric(wanted, self)
+        await self.faults.at("network.make_fabric.after")
+        await delivery.answer(stands)
 
     async def _wire(self, wanted: NetworkWanted) -> NetworkGiven:
         if wanted.attempt <= self._over.get(wanted.server_id, 0) or wanted.attempt < self._wanted.get(wanted.server_id, 0):

@@ -32,6 +32,7 @@ from kilonova.nodes.audit import Auditor
 from kilonova.nodes.compute import ComputeNode
 from kilonova.nodes.control import ControlNode
 from kilonova.nodes.desk import Desk
+from kilonova.nodes.fabric import FabricKeeper
 from kilonova.nodes.greeting import keep_saying_hello
 from kilonova.nodes.hands import HostHands
 from kilonova.nodes.inventory_answers import compute_answers, network_answers
@@ -209,7 +210,13 @@ class ControlRole(Role):
     async def _begin(self) -> Sequence[Coroutine[Any, Any, None]]:
         ledger = self.ledger
         relay = Relay(ledger, self.bus)
-        ledger.on_orders = relay.wake
+        keeper = FabricKeeper(ledger, self.bus, time.time)
+
+        def hint() -> None:
+            relay.wake()
+            keeper.wake()
+
+        ledger.on_orders = hint
         desk = Desk(ledger, self.bus, relay, self.order_terms)
         node = ControlNode(NodeName(self.name), ledger, self.bus, self.order_terms)
         self.auditor = Auditor(ledger, self.bus, time.time)
@@ -217,7 +224,7 @@ class ControlRole(Role):
         app = web(self.ground.folder, ledger, desk, [*self.ground.terms.services, internal], self.readiness)
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=URL)
         sweeper = Sweeper(ledger, self.order_terms, 3600.0, self.ground.terms.send_again_after_s)
-        return node.run(), relay.run(), sweeper.run()
+        return node.run(), relay.run(), keeper.run(), sweeper.run()
 
     async def readiness(self) -> dict[str, int]:
         hosts, network, volume = await self.ledger.read(

@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from kilonova.drivers.network import namespaces
@@ -49,6 +49,24 @@ class Dnsmasq:
         self.stop()
         self._drop_stale_leases(members)
         if any(subnet.dhcp for subnet in layout.subnets):
+            self._start()
+
+    def announce(self, prefixes: Mapping[str, Iterable[str]], *, anew: bool = False) -> None:
+        """Only tell who is on these links (name → IPv6 CIDRs) that this is their router. Raises BuildFailed."""
+        if not prefixes:
+            self.forget()
+            return
+        self._folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        lines = ["port=0", "bind-interfaces", "no-hosts", "no-resolv", "quiet-ra", "quiet-dhcp6", "enable-ra"]
+        # Nobody is known to it, so it hands out no address: the network's own DHCP does.
+        lines += ["dhcp-ignore=tag:!known", "except-interface=lo", f"user={_user(self._folder)}", f"pid-file={self._pid_file}"]
+        lines += [f"dhcp-leasefile={self._leases}", f"log-facility={self._folder / 'log'}"]
+        for link, cidrs in sorted(prefixes.items()):
+            lines.append(f"interface={link}")
+            nets = (ipaddress.IPv6Network(cidr) for cidr in sorted(cidrs))
+            lines += [f"dhcp-range={net.network_address},static,{net.prefixlen},{_LEASE_TIME}" for net in nets]
+        if _write(self._conf, "\n".join(lines) + "\n") or anew or self.pid() is None:
+            self.stop()
             self._start()
 
     def stop(self) -> None:
@@ -122,6 +140,8 @@ class Dnsmasq:
             f"dhcp-leasefile={self._leases}",
             f"log-facility={self._folder / 'log'}",
         ]
+        if any(subnet.version == 6 and subnet.routed for subnet in layout.subnets):
+            lines.append(f"ra-param={BRIDGE},0,0")  # who leads out says so itself
         for number, subnet in enumerate(layout.subnets):
             if subnet.dhcp:
                 lines += _range(f"s{number}", subnet, layout.mtu)
@@ -141,23 +161,24 @@ def hosts_text(members: Iterable[Member]) -> str:
 
 def _range(tag: str, subnet: Subnet, mtu: int) -> list[str]:
     net = ipaddress.ip_network(subnet.cidr)
+    # Where the bridge has no address of the subnet, dnsmasq must be told that it serves it all the same.
+    elsewhere = [] if subnet.carried else [f"shared-network={BRIDGE},{net.network_address}"]
     if isinstance(net, ipaddress.IPv6Network):
-        lines = ["enable-ra", f"dhcp-range=set:{tag},{net.network_address},static,{net.prefixlen},{_LEASE_TIME}"]
-        return lines + [f"dhcp-option=tag:{tag},option6:dns-server," + ",".join(f"[{ip}]" for ip in subnet.dns)] * bool(
-            subnet.dns
-        )
+        lines = ["enable-ra", f"dhcp-range=set:{tag},{net.network_address},static,{net.prefixlen},{_LEASE_TIME}", *elsewhere]
+        servers = ",".join(f"[{ip}]" for ip in subnet.dns)
+        return [*lines, f"dhcp-option=tag:{tag},option6:dns-server,{servers}"] if servers else lines
     # A guest takes 121 and then ignores 3, so the default route stands in both.
-    routes = [(f"{METADATA_IP}/32", subnet.gateway or "0.0.0.0"), *subnet.host_routes]
+    routes = [(f"{METADATA_IP}/32", subnet.carried or "0.0.0.0"), *subnet.host_routes]
     routes += [("0.0.0.0/0", subnet.gateway)] if subnet.gateway else []
     flat = ",".join(f"{to},{via}" for to, via in routes)
-    lines = [
+    return [
         f"dhcp-range=set:{tag},{net.network_address},static,{net.netmask},{_LEASE_TIME}",
         f"dhcp-option=tag:{tag},option:router" + (f",{subnet.gateway}" if subnet.gateway else ""),
         f"dhcp-option=tag:{tag},option:dns-server" + "".join(f",{ip}" for ip in subnet.dns),
         f"dhcp-option=tag:{tag},option:mtu,{mtu}",
         f"dhcp-option=tag:{tag},option:classless-static-route,{flat}",
+        *elsewhere,
     ]
-    return lines if subnet.gateway else [*lines, f"shared-network={BRIDGE},{net.network_address}"]
 
 
 def _is_stale(words: list[str], owner: dict[str, str]) -> bool:

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from kilonova.errors import BuildFailed
+from kilonova.model.fabric import NetworkPlan, RouterPort
 from kilonova.model.ids import NetworkId, PortId
 from kilonova.model.port import Address, Port
 
@@ -33,6 +34,13 @@ class Subnet(Struct, frozen=True, kw_only=True):
     dns: tuple[str, ...]
     host_routes: tuple[tuple[str, str], ...]
     dhcp: bool
+    routed: bool = False
+    """Its gateway is a router, and not this network's own bridge."""
+
+    @property
+    def carried(self) -> str | None:
+        """The gateway's address, where the bridge has it."""
+        return None if self.routed else self.gateway
 
     @property
     def version(self) -> int:
@@ -52,6 +60,27 @@ class Member(Struct, frozen=True, kw_only=True):
     mac: str
     ips: tuple[str, ...]
     guarded: bool
+    up: bool = True
+    groups: tuple[str, ...] = ()
+    """Its security groups, sorted."""
+    pairs: tuple[tuple[str, str], ...] = ()
+    """(IP, or CIDR of more than one; MAC) under which it may send besides."""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Every IP and CIDR it may be met under."""
+        return (*self.ips, *(address for address, _ in self.pairs))
+
+    def sources(self, mac: str) -> list[str]:
+        """The single IPs it may send from with this MAC."""
+        own = [*self.ips] if mac == self.mac else []
+        return own + [address for address, with_mac in self.pairs if with_mac == mac and "/" not in address]
+
+    def ranges(self, mac: str) -> list[str]:
+        """The same, of CIDRs; none of them lies in another."""
+        found = [ipaddress.ip_network(address) for address, with_mac in self.pairs if with_mac == mac and "/" in address]
+        each = ([one for one in found if one.version == version] for version in (4, 6))
+        return [str(one) for of_version in each for one in ipaddress.collapse_addresses(of_version)]  # type: ignore[type-var]
 
 
 class Layout(Struct, frozen=True, kw_only=True):
@@ -60,6 +89,15 @@ class Layout(Struct, frozen=True, kw_only=True):
     mtu: int
     bridge_mac: str
     subnets: tuple[Subnet, ...]
+    routers: frozenset[str] = frozenset()
+    """The links of routers that end on the bridge."""
+    external: bool = False
+    """The outside may begin to talk to it."""
+
+    @property
+    def leaves(self) -> bool:
+        """Whether guests go out by the bridge itself: not where routers are what leads out."""
+        return self.external or not self.routers or any(one.carried for one in self.subnets if one.version == 4)
 
 
 def tap_name(port_id: PortId) -> str:
@@ -67,18 +105,38 @@ def tap_name(port_id: PortId) -> str:
     return "tap" + port_id.replace("-", "")[:11]
 
 
-def lay_out(network_id: NetworkId, ports: Iterable[Port]) -> Layout:
+def router_link(port_id: PortId) -> str:
+    """The bridge's end of a router's wire; the router's own end is the same with ``rp`` before it."""
+    return "rt" + port_id.replace("-", "")[:11]
+
+
+def lay_out(
+    network_id: NetworkId, ports: Iterable[Port], routers: Iterable[RouterPort] = (), plan: NetworkPlan | None = None
+) -> Layout:
     """The network these ports need; where two tell different things of a subnet, the later one counts. Raises BuildFailed."""
     told: dict[str, Address] = {}
-    mtu = 1500
+    routers = tuple(routers)
+    mtu = plan.mtu if plan else 1500
+    for router in routers:
+        mtu = router.mtu
     for port in ports:
         mtu = port.mtu
         told.update((address.subnet_id, address) for address in port.addresses)
     if not 68 <= mtu <= 65535:
         raise BuildFailed("The MTU of the network is not between 68 and 65535.")
+    taken = {parsed_ip(ip) for router in routers for ip, _, _ in router.addresses}
+    subnets = {one.cidr: one for one in (_subnet(told[key], taken) for key in sorted(told))}
+    for cidr, gateway in plan.subnets if plan else ():
+        alone = Subnet(cidr=parsed_cidr(cidr), gateway=gateway and parsed_ip(gateway), dns=(), host_routes=(), dhcp=False)
+        subnets.setdefault(alone.cidr, msgspec.structs.replace(alone, routed=alone.gateway in taken))
     digest = hashlib.sha256(network_id.encode()).digest()
-    mac = "02:" + ":".join(f"{byte:02x}" for byte in digest[:5])
-    return Layout(mtu=mtu, bridge_mac=mac, subnets=tuple(_subnet(told[key]) for key in sorted(told)))
+    return Layout(
+        mtu=mtu,
+        bridge_mac="02:" + ":".join(f"{byte:02x}" for byte in digest[:5]),
+        subnets=tuple(subnets.values()),
+        routers=frozenset(router_link(router.port_id) for router in routers),
+        external=plan is not None,
+    )
 
 
 def members_of(ports: Iterable[Port]) -> tuple[Member, ...]:
@@ -97,13 +155,41 @@ def members_of(ports: Iterable[Port]) -> tuple[Member, ...]:
 # Remembered, because each port that comes looks at all that are there already.
 @lru_cache(maxsize=16384)
 def _member(port: Port) -> Member:
-    mac = port.mac.lower()
-    if not _MAC.fullmatch(mac):
-        raise BuildFailed("A port has a MAC address that cannot be read.")
-    tap = tap_name(port.id)
+    mac, tap = parsed_mac(port.mac), tap_name(port.id)
     if not re.fullmatch(r"tap[0-9a-zA-Z]{1,11}", tap):
         raise BuildFailed("A port has an id that cannot be used.")
-    return Member(tap=tap, mac=mac, ips=tuple(_ip(address.ip) for address in port.addresses), guarded=port.port_security)
+    return Member(
+        tap=tap,
+        mac=mac,
+        ips=tuple(parsed_ip(address.ip) for address in port.addresses),
+        guarded=port.port_security,
+        up=port.up,
+        groups=tuple(sorted(port.groups)),
+        pairs=tuple(
+            (_ip_or_cidr(address), parsed_mac(with_mac) if with_mac else mac) for address, with_mac in port.allowed_pairs
+        ),
+    )
+
+
+def addresses_of(port: Port) -> tuple[str, ...]:
+    """Every IP and CIDR the port may be met under; none of a port that cannot be read, which no network lets in."""
+    try:
+        return _member(port).addresses
+    except BuildFailed:
+        return ()
+
+
+def parsed_mac(text: str) -> str:
+    """In lower case. Raises BuildFailed."""
+    if not _MAC.fullmatch(text.lower()):
+        raise BuildFailed("A port has a MAC address that cannot be read.")
+    return text.lower()
+
+
+def _ip_or_cidr(text: str) -> str:
+    cidr = parsed_cidr(text)
+    single = ipaddress.ip_network(cidr)
+    return str(single.network_address) if single.num_addresses == 1 else cidr
 
 
 def link_local(mac: str) -> str:
@@ -114,22 +200,28 @@ def link_local(mac: str) -> str:
     return str(ipaddress.IPv6Address(b"\xfe\x80" + bytes(6) + eui))
 
 
-def _subnet(address: Address) -> Subnet:
-    try:
-        cidr = str(ipaddress.ip_network(address.cidr, strict=False))
-        routes = tuple((str(ipaddress.ip_network(to, strict=False)), _ip(via)) for to, via in address.host_routes)
-    except ValueError:
-        raise BuildFailed("A subnet of the network cannot be read.") from None
+def _subnet(address: Address, routers: set[str]) -> Subnet:
+    gateway = parsed_ip(address.gateway) if address.gateway else None
     return Subnet(
-        cidr=cidr,
-        gateway=_ip(address.gateway) if address.gateway else None,
-        dns=tuple(_ip(server) for server in address.dns),
-        host_routes=routes,
+        cidr=parsed_cidr(address.cidr),
+        gateway=gateway,
+        dns=tuple(parsed_ip(server) for server in address.dns),
+        host_routes=tuple((parsed_cidr(to), parsed_ip(via)) for to, via in address.host_routes),
         dhcp=address.dhcp,
+        routed=gateway in routers,
     )
 
 
-def _ip(text: str) -> str:
+def parsed_cidr(text: str) -> str:
+    """As the kernel writes it; a single address becomes a /32 or /128. Raises BuildFailed."""
+    try:
+        return str(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        raise BuildFailed("A subnet of the network cannot be read.") from None
+
+
+def parsed_ip(text: str) -> str:
+    """As the kernel writes it. Raises BuildFailed."""
     try:
         found = ipaddress.ip_address(text)
     except ValueError:

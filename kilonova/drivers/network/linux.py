@@ -1,31 +1,34 @@
-"""The real network node: every network in a namespace of its own, with bridge, DHCP, metadata, anti-spoofing and a way out.
+"""The real network node: every network in a namespace of its own, with bridge, DHCP, metadata, filters and a way out.
 
-The records on disk say what must be; ``_settle`` makes one network so. To wire is: write the record, settle; to undo that:
-write the old record, settle again. Guests and DHCP go on while this process is away; ``restore`` takes them over again.
-Security groups, floating IPs and networks over more than one machine are not made here.
+The records on disk say what must be; ``networks.py`` makes one network so. To wire is: write the record, settle; to undo
+that: write the old record, settle again. Guests, routers and DHCP go on while this process is away; ``restore`` takes them
+over again. Routers and security groups come in by ``fabric.py``. Networks over more than one machine are not made here.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
-from weakref import WeakValueDictionary
 
+import msgspec
 from msgspec import Struct
 
-from kilonova.drivers.network import links, namespaces
-from kilonova.drivers.network.assembly import Assembly, Members
-from kilonova.drivers.network.layout import BRIDGE, Layout, lay_out, members_of, tap_name
-from kilonova.drivers.network.metadata import Documents, MetadataService
+from kilonova.drivers.network import links
+from kilonova.drivers.network.assembly import Assembly
+from kilonova.drivers.network.fabric import Fabric
+from kilonova.drivers.network.layout import BRIDGE, tap_name
+from kilonova.drivers.network.networks import Networks, to_the_end
 from kilonova.drivers.network.outside import Outside, link_prefix
 from kilonova.drivers.network.store import ServerWires, Store
 from kilonova.errors import BuildFailed
+from kilonova.model.fabric import GroupPlan, Known, NetworkPlan, RouterPlan
 from kilonova.model.ids import NetworkId, ServerId
 from kilonova.model.port import Port, Wire
 
 _log = logging.getLogger(__name__)
+REMEMBERED = 10_000
+"""Changes of ports that are not wired here yet: their build is on its way, or has failed."""
 
 
 class LinuxNetworkSettings(Struct, frozen=True, kw_only=True):
@@ -47,18 +50,29 @@ class LinuxNetwork:
         folder = settings.folder.resolve()
         # Others may pass through (DHCP runs without rights), only we may look; documents lie deeper, in folders that are ours.
         folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-        self._prefix = link_prefix(settings.cloud)
+        prefix = link_prefix(settings.cloud)
         self._store = Store(folder)
         self._outside = Outside(settings.uplink, settings.cloud, settings.transfer, folder)
         self._assembly = Assembly(settings.cloud, folder, self._outside, settings.dnsmasq)
-        self._metadata = MetadataService(self._documents)
-        self._standing: dict[NetworkId, tuple[Layout, Members]] = {}
-        self._owners: dict[NetworkId, dict[str, ServerId]] = {}
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._networks = Networks(self._store, self._assembly, prefix)
+        self._fabric = Fabric(self._store, self._networks, self._assembly, prefix)
+        self._newer: dict[ServerId, ServerWires] = {}
+        """Ports that changed before they were wired."""
 
     async def wire(self, server_id: ServerId, ports: tuple[Port, ...], documents: Mapping[str, bytes]) -> tuple[Wire, ...]:
         """Make these ports' networks and let the ports in; repeatable. Raises BuildFailed; then all is as it was before."""
-        places = await self._change(server_id, ServerWires(server_id=server_id, ports=ports, documents=dict(documents)))
+        async with self._networks.locked([f"server {server_id}"]):
+            # An order says how the ports were when it was written; what control has said of them since counts more.
+            told = max(self._known(server_id), key=lambda known: known.revision, default=None)
+            newer = {port.id: port for port in told.ports} if told and told.revision else {}
+            after = ServerWires(
+                server_id=server_id,
+                ports=tuple(newer.get(port.id, port) for port in ports),
+                documents=dict(documents),
+                revision=told.revision if told else 0,
+            )
+            places = await self._change(server_id, after)
+            self._newer.pop(server_id, None)
         return tuple(
             Wire(
                 port_id=port.id,
@@ -71,57 +85,108 @@ class LinuxNetwork:
                 addresses=port.addresses,
                 metadata=any(":" not in address.ip for address in port.addresses),
             )
-            for port in ports
+            for port in after.ports
         )
 
     async def unwire(self, server_id: ServerId) -> None:
         """Cut the server's ports off and forget them, and each network with its last port; none there is no error."""
-        await self._change(server_id, None)
+        async with self._networks.locked([f"server {server_id}"]):
+            await self._change(server_id, None)
+            self._newer.pop(server_id, None)
 
     async def inventory(self) -> set[ServerId]:
         """The servers that have a port here."""
         return self._store.servers()
 
+    async def take_ports(self, server_id: ServerId, revision: int, ports: tuple[Port, ...]) -> int:
+        """All ports of the server are like this from now on, if that is news; the revision that counts. Raises BuildFailed."""
+        async with self._networks.locked([f"server {server_id}"]):
+            known = max((one.revision for one in self._known(server_id)), default=0)
+            if revision < known:
+                return known
+            record = self._store.server(server_id)
+            if record is None:
+                self._newer[server_id] = ServerWires(server_id=server_id, ports=ports, documents={}, revision=revision)
+                while len(self._newer) > REMEMBERED:
+                    del self._newer[next(iter(self._newer))]
+            else:
+                await self._change(server_id, msgspec.structs.replace(record, ports=ports, revision=revision))
+            return revision
+
+    async def take_group(self, plan: GroupPlan) -> int:
+        """The group's rules are these from now on, wherever a port is in it; the revision that counts. Raises BuildFailed."""
+        return await self._fabric.take_group(plan)
+
+    async def take_network(self, plan: NetworkPlan) -> int:
+        """The external network is like this from now on; the revision that counts. Raises BuildFailed."""
+        return await self._fabric.take_network(plan)
+
+    async def take_router(self, plan: RouterPlan) -> int:
+        """The router is like this from now on; the revision that counts. Raises BuildFailed; then it is made as far as can be."""
+        return await self._fabric.take_router(plan)
+
+    async def drop(self, gone: Known) -> None:
+        """It must not be there any more, unless something newer was said of it. Raises BuildFailed."""
+        if gone.kind == "server":
+            self._newer.pop(ServerId(gone.id), None)  # its wires go when its build is taken back
+        else:
+            await self._fabric.drop(gone)
+
+    async def known(self) -> tuple[Known, ...]:
+        """What stands here, in which revision."""
+        servers = (self._store.server(server_id) for server_id in sorted(self._store.servers()))
+        changed = [Known(kind="server", id=one.server_id, revision=one.revision) for one in servers if one and one.revision]
+        return (*self._fabric.known(), *changed)
+
     async def restore(self) -> None:
         """Take over what an earlier process left: networks that are owned are made whole, all else of this cloud is removed."""
         await asyncio.to_thread(links.prepare)
         wanted = {port.network_id for server_id in self._store.servers() for port in self._ports(server_id)}
+        wanted |= self._fabric.networks()
         for network_id in wanted | set(self._store.networks()):
             try:
-                await _to_the_end(self._settle(network_id))
+                await self._networks.settle_alone(network_id)
             except BuildFailed:
                 _log.warning("network %s could not be restored; its next wire tries again", network_id)
-        for name in await self.orphans():
-            await asyncio.to_thread(self._assembly.take_down, name)
+        await self._fabric.restore()
+        await self._sweep()
 
     async def orphans(self) -> set[str]:
         """Names of what this cloud has on this machine without a record that owns it."""
-        owned = {place.namespace for place in self._store.networks().values()}
+        owned = {place.namespace for place in self._store.networks().values()} | self._fabric.namespaces()
         return await asyncio.to_thread(self._assembly.strays, owned)
 
     async def close(self, keep: bool) -> None:
         """`keep`: only stop answering metadata, the guests' networks go on. Else: everything of this cloud goes."""
-        await self._metadata.close()
+        await self._networks.close()
         if keep:
             return
         for server_id in self._store.servers():
             await asyncio.to_thread(self._store.forget, server_id)
+        await self._fabric.forget_all()
         for network_id in self._store.networks():
-            await _to_the_end(self._settle(network_id))
-        for name in await self.orphans():
-            await asyncio.to_thread(self._assembly.take_down, name)
+            await self._networks.settle_alone(network_id)
+        await self._sweep()
         await asyncio.to_thread(self._outside.close)
 
+    async def _sweep(self) -> None:
+        for name in await self.orphans():
+            await asyncio.to_thread(self._assembly.take_down, name)
+
     async def _change(self, server_id: ServerId, after: ServerWires | None) -> dict[NetworkId, str]:
-        """Put the record `after` in place of what is known, and make it true. The namespace of each of its networks."""
-        async with self._locked([f"server {server_id}"]):
-            before = self._store.server(server_id)
-            networks = {port.network_id for record in (before, after) if record for port in record.ports}
-            async with self._locked(sorted(f"network {network_id}" for network_id in networks)), AsyncExitStack() as undo:
-                undo.push_async_callback(self._make_true, server_id, after, before)
-                await self._make_true(server_id, before, after)
-                undo.pop_all()
-            return {network_id: place.namespace for network_id, place in self._store.networks().items() if network_id in networks}
+        """Put the record `after` in place of what is known, and make it true. The namespace of each of its networks.
+
+        The server's lock is held.
+        """
+        before = self._store.server(server_id)
+        networks = {port.network_id for record in (before, after) if record for port in record.ports}
+        names = sorted(f"network {network_id}" for network_id in networks)
+        async with self._networks.locked(names), AsyncExitStack() as undo:
+            undo.push_async_callback(self._make_true, server_id, after, before)
+            await self._make_true(server_id, before, after)
+            undo.pop_all()
+        self._networks.settle_soon(_groups_that_change(before, after), networks)
+        return {network_id: place.namespace for network_id, place in self._store.networks().items() if network_id in networks}
 
     async def _make_true(self, server_id: ServerId, before: ServerWires | None, after: ServerWires | None) -> None:
         """Remember `after` and settle every network of either. Raises BuildFailed."""
@@ -131,74 +196,16 @@ class LinuxNetwork:
             await asyncio.to_thread(self._store.keep, after)
         networks = {port.network_id for record in (before, after) if record for port in record.ports}
         for network_id in sorted(networks):
-            await _to_the_end(self._settle(network_id))
+            await to_the_end(self._networks.settle(network_id))
 
-    async def _settle(self, network_id: NetworkId) -> None:
-        """Make this network what the records say: with these ports, or not there. Raises BuildFailed."""
-        try:
-            ports = self._store.ports_of(network_id)
-            if ports:
-                members = members_of(port for _, port in ports)
-                self._owners[network_id] = {ip: owner for (owner, _), one in zip(ports, members, strict=True) for ip in one.ips}
-                await self._stand(network_id, lay_out(network_id, (port for _, port in ports)), members)
-            else:
-                await self._fall(network_id)
-        except OSError as error:
-            _log.warning("network %s could not be settled: %s", network_id, error)
-            raise BuildFailed("The network could not be assembled.") from error
-
-    async def _stand(self, network_id: NetworkId, layout: Layout, members: Members) -> None:
-        place = self._store.place(network_id, self._prefix)
-        there = namespaces.exists(place.namespace)
-        if not there:
-            await self._metadata.leave(network_id)  # it listens in a namespace that somebody took away
-        # Popped while it changes: after a failure nobody knows how far it came, and the next time makes all of it.
-        known, before = self._standing.pop(network_id, (None, ()))
-        if there and known == layout:
-            await asyncio.to_thread(self._assembly.change_members, place, layout, before, members)
-        else:
-            await asyncio.to_thread(self._assembly.put_up, place, layout, members)
-        self._standing[network_id] = (layout, members)
-        if not self._metadata.listens(network_id):
-            await self._metadata.listen(network_id, await asyncio.to_thread(self._assembly.listener, place))
-
-    async def _fall(self, network_id: NetworkId) -> None:
-        await self._metadata.leave(network_id)
-        self._standing.pop(network_id, None)
-        self._owners.pop(network_id, None)
-        place = self._store.networks().get(network_id)
-        if place is not None:
-            await asyncio.to_thread(self._assembly.take_down, place.namespace)
-            self._store.vacate(network_id)
+    def _known(self, server_id: ServerId) -> list[ServerWires]:
+        """What was said of this server's ports: those that are wired, and those that changed before."""
+        return [known for known in (self._store.server(server_id), self._newer.get(server_id)) if known]
 
     def _ports(self, server_id: ServerId) -> tuple[Port, ...]:
         known = self._store.server(server_id)
         return known.ports if known else ()
 
-    def _documents(self, network_id: str, peer: str) -> Documents | None:
-        owner = self._owners.get(NetworkId(network_id), {}).get(peer)
-        known = self._store.server(owner) if owner else None
-        return known.documents if known else None
 
-    @asynccontextmanager
-    async def _locked(self, names: list[str]) -> AsyncIterator[None]:
-        """One change at a time for each of these; always a server first and then networks by name, so nobody waits in a ring."""
-        async with AsyncExitStack() as held:
-            for name in names:
-                lock = self._locks.get(name)
-                if lock is None:
-                    lock = self._locks[name] = asyncio.Lock()
-                await held.enter_async_context(lock)
-            yield
-
-
-async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Do all of `work` even when the caller is cancelled meanwhile: a thread cannot be stopped, and undo must come after it."""
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        if not task.cancelled():
-            task.exception()  # seen: the cancellation is what the caller gets
-        raise
+def _groups_that_change(*records: ServerWires | None) -> Iterable[str]:
+    return {group for record in records if record for port in record.ports for group in port.groups}

@@ -15,7 +15,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from kilonova.drivers.network import links, namespaces, nft, rules
+from kilonova.drivers.network.groups import groups_table, track_rules
 from kilonova.drivers.network.layout import Layout
+from kilonova.drivers.network.tables import whole
 from kilonova.errors import KilonovaError
 
 _LIMIT_S = 5.0
@@ -103,7 +105,9 @@ def _open_tap() -> None:
 
 
 def _filter() -> None:
-    nft.apply(rules.network_rules((), anew=False))
+    layout = Layout(mtu=1500, bridge_mac="02:00:00:00:00:01", subnets=())
+    nft.apply("".join(whole(table, anew=False) for table in (rules.guard(()), groups_table((), {}, lambda _: ()))))
+    nft.apply(rules.way(layout, anew=False) + track_rules(anew=False))
 
 
 def _dnsmasq(program: str) -> Ability:

@@ -1,17 +1,19 @@
-"""Ports by name only: no link is made, no address answered. For fleets in one process."""
+"""Ports and routers by name only: no link is made, no packet passed or refused. For fleets in one process."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
+from kilonova.drivers.network.remembered import RememberedFabric
 from kilonova.drivers.simulation import Faults, Memory, NoFaults
 from kilonova.model.ids import ServerId
 from kilonova.model.port import Port, Wire
 
 
-class SimulatedNetwork:
+class SimulatedNetwork(RememberedFabric):
     """A simulated network node. `state` keeps who has ports over a restart; `faults` makes it fail."""
 
     def __init__(self, state: Path | None = None, faults: Faults | None = None) -> None:
+        super().__init__(state and state.with_name(f"{state.name}.fabric"))
         self._memory = Memory(state)
         self._faults = faults or NoFaults()
 
@@ -29,6 +31,7 @@ class SimulatedNetwork:
         """Forget them; none there is no error."""
         self._faults.before("network.unwire", server_id)
         self._memory.drop(server_id)
+        self.forget(server_id)
 
     async def inventory(self) -> set[ServerId]:
         """The servers that have ports here."""
@@ -38,3 +41,5 @@ class SimulatedNetwork:
         """`keep`: nothing to do, the memory is on disk already; else everybody is forgotten."""
         for server_id in () if keep else tuple(self._memory.words):
             self._memory.drop(server_id)
+        if not keep:
+            self.forget_all()

@@ -1,18 +1,23 @@
-"""What the network node remembers across its own death: each server's ports and documents, each network's name.
+"""What the network node remembers across its own death: each server's ports and documents, each network's name, and the
+plans of routers, security groups and external networks.
 
 One small file for each, replaced in one piece. It survives a killed process; after a power cut the namespaces are gone too,
 and everything is wired again by the nodes that need it, so nothing here waits for the disk.
 """
 
+import hashlib
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
 
+from kilonova.drivers.network.layout import addresses_of
 from kilonova.errors import BuildFailed
+from kilonova.model.fabric import GroupPlan, NetworkPlan, RouterPlan, RouterPort
 from kilonova.model.ids import NetworkId, ServerId
 from kilonova.model.port import Port
 
@@ -24,6 +29,8 @@ class ServerWires(Struct, frozen=True, kw_only=True):
     ports: tuple[Port, ...]
     documents: dict[str, bytes]
     """What the metadata service answers it: path → body."""
+    revision: int = 0
+    """Of its ports; 0: as its build ordered them."""
 
 
 class NetworkPlace(Struct, frozen=True, kw_only=True):
@@ -35,7 +42,52 @@ class NetworkPlace(Struct, frozen=True, kw_only=True):
     """Which of the small transfer nets to the outside is this network's."""
 
 
+class RouterRecord(Struct, frozen=True, kw_only=True):
+    """A router and where it lives on this machine."""
+
+    id: str
+    plan: RouterPlan
+    namespace: str
+
+    @property
+    def ends(self) -> tuple[RouterPort, ...]:
+        """All its ports, the gateway too."""
+        return (*self.plan.inside, self.plan.gateway) if self.plan.gateway else self.plan.inside
+
+    @property
+    def stands(self) -> bool:
+        """False for one that is switched off or leads nowhere: then there is nothing of it on the machine."""
+        return self.plan.up and bool(self.ends)
+
+
 Kept = TypeVar("Kept", bound=Struct)
+
+
+class Shelf(Generic[Kept]):
+    """Records of one kind by their `id`, in memory and in a folder, one file for each."""
+
+    def __init__(self, folder: Path, kind: type[Kept]) -> None:
+        self._folder = folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._known: dict[str, Kept] = {_id_of(found): found for found in _load(folder, kind)}
+
+    def get(self, identifier: str) -> Kept | None:
+        """None when it is not known."""
+        return self._known.get(identifier)
+
+    def all(self) -> dict[str, Kept]:
+        """A copy."""
+        return dict(self._known)
+
+    def keep(self, identifier: str, record: Kept) -> None:
+        """Remember it in place of what was known. Raises BuildFailed, OSError."""
+        _replace(self._folder / _file_name(identifier), msgspec.msgpack.encode(record))
+        self._known[identifier] = record
+
+    def forget(self, identifier: str) -> None:
+        """Not known is no error."""
+        if self._known.pop(identifier, None) is not None:
+            (self._folder / _file_name(identifier)).unlink(missing_ok=True)
 
 
 class Store:
@@ -47,6 +99,27 @@ class Store:
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._servers = {found.server_id: found for found in _load(self._servers_dir, ServerWires)}
         self._networks = {found.network_id: found for found in _load(self._networks_dir, NetworkPlace)}
+        self.groups = Shelf(folder / "groups", GroupPlan)
+        self.externals = Shelf(folder / "externals", NetworkPlan)
+        self.routers = Shelf(folder / "routers", RouterRecord)
+        self._in_group = Addresses()
+        for known in self._servers.values():
+            self._in_group.count(known.ports, 1)
+
+    def in_group(self, group: str) -> frozenset[str]:
+        """Every address of every port in this security group."""
+        return self._in_group.of(group)
+
+    def ends_on(self, network_id: NetworkId) -> list[RouterPort]:
+        """The ports that routers have on this network."""
+        return [end for record in self.routers.all().values() for end in record.ends if end.network_id == network_id]
+
+    def router_place(self, router_id: str, prefix: str) -> str:
+        """The name of the router's namespace: 15 characters that no other router has."""
+        used = {record.namespace for key, record in self.routers.all().items() if key != router_id}
+        digest = hashlib.sha256(router_id.encode()).hexdigest()
+        # No hexadecimal digit after the prefix, so it is no network's name.
+        return next(name for name in (f"{prefix}r{digest[at : at + 7]}" for at in range(50)) if name not in used)
 
     def server(self, server_id: ServerId) -> ServerWires | None:
         """What is known of this server."""
@@ -60,12 +133,16 @@ class Store:
         """Remember it, in place of what was known; the newest comes last in `ports_of`. Raises BuildFailed, OSError."""
         place = self._servers_dir / _file_name(server.server_id)
         _replace(place, msgspec.msgpack.encode(server))
-        self._servers.pop(server.server_id, None)
+        before = self._servers.pop(server.server_id, None)
+        self._in_group.count(before.ports if before else (), -1)
+        self._in_group.count(server.ports, 1)
         self._servers[server.server_id] = server
 
     def forget(self, server_id: ServerId) -> None:
         """Forget it; not known is no error."""
-        if self._servers.pop(server_id, None) is not None:
+        known = self._servers.pop(server_id, None)
+        if known is not None:
+            self._in_group.count(known.ports, -1)
             (self._servers_dir / _file_name(server_id)).unlink(missing_ok=True)
 
     def ports_of(self, network_id: NetworkId) -> list[tuple[ServerId, Port]]:
@@ -105,12 +182,43 @@ class Store:
             (self._networks_dir / _file_name(network_id)).unlink(missing_ok=True)
 
 
+class Addresses:
+    """The addresses of the ports in each security group, counted as ports come and go."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Counter[str]] = {}
+        self._sets: dict[str, frozenset[str]] = {}
+
+    def count(self, ports: Iterable[Port], by: int) -> None:
+        """These ports come (1) or go (-1)."""
+        for port in ports:
+            for group in port.groups:
+                counts = self._counts.setdefault(group, Counter())
+                for address in addresses_of(port):
+                    counts[address] += by
+                    if not counts[address]:
+                        del counts[address]
+                self._sets.pop(group, None)
+                if not counts:
+                    del self._counts[group]
+
+    def of(self, group: str) -> frozenset[str]:
+        """Single IPs, and CIDRs of allowed pairs."""
+        if group not in self._sets:
+            self._sets[group] = frozenset(self._counts.get(group, ()))
+        return self._sets[group]
+
+
 def _load(folder: Path, kind: type[Kept]) -> Iterator[Kept]:
     for place in sorted(folder.glob("*.msgpack")):
         try:
             yield msgspec.msgpack.decode(place.read_bytes(), type=kind)
         except (msgspec.DecodeError, msgspec.ValidationError):
             place.unlink()  # half a file after a power cut: its owner will ask again
+
+
+def _id_of(record: Struct) -> str:
+    return str(record.id)  # type: ignore[attr-defined] # every record on a shelf has one
 
 
 def _file_name(identifier: str) -> str:

@@ -1,7 +1,8 @@
 """QEMU's own user networking, for a machine where we are not root: a way out for each guest, and ssh on a loopback port.
 
 Guests do not see each other, and nothing answers at 169.254.169.254, though each has the address that the API shows: such a
-guest gets a config drive. This driver only keeps the loopback ports apart; QEMU does the rest.
+guest gets a config drive. This driver only keeps the loopback ports apart; QEMU does the rest. There is nothing between two
+guests that a router could lead to, so routers are refused; security groups are noted and filter nothing.
 """
 
 import asyncio
@@ -11,17 +12,20 @@ from pathlib import Path
 
 import msgspec
 
+from kilonova.drivers.network.remembered import RememberedFabric
 from kilonova.errors import BuildFailed
+from kilonova.model.fabric import RouterPlan
 from kilonova.model.ids import PortId, ServerId
 from kilonova.model.port import Port, Wire
 
 _Reserved = dict[ServerId, dict[PortId, int]]
 
 
-class UserNetwork:
+class UserNetwork(RememberedFabric):
     """Loopback ports out of `ssh_ports`, remembered in the file `state`. One process at a time."""
 
     def __init__(self, state: Path, ssh_ports: range = range(22100, 26100)) -> None:
+        super().__init__(state.with_name(f"{state.name}.fabric"))
         self._state, self._ssh_ports = state, ssh_ports
         self._lock = asyncio.Lock()
         self._reserved = reserved_ports(state)
@@ -44,6 +48,13 @@ class UserNetwork:
         async with self._lock:
             if server_id in self._reserved:
                 await self._remember({known: one for known, one in self._reserved.items() if known != server_id})
+        self.forget(server_id)
+
+    async def take_router(self, plan: RouterPlan) -> int:
+        """Only one of which nothing must stand. Raises BuildFailed."""
+        if plan.up and (plan.inside or plan.gateway):
+            raise BuildFailed("The network node uses QEMU's user networking, where there are no routers.")
+        return await super().take_router(plan)
 
     async def inventory(self) -> set[ServerId]:
         """The servers that have a loopback port here."""
@@ -54,6 +65,7 @@ class UserNetwork:
         async with self._lock:
             if not keep:
                 await self._remember({})
+                self.forget_all()
 
     async def _remember(self, reserved: _Reserved) -> None:
         await asyncio.to_thread(_write, self._state, reserved)

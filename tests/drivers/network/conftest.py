@@ -3,7 +3,7 @@
 import os
 import secrets
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,11 +11,21 @@ import pytest
 from kilonova.drivers.network import namespaces
 from kilonova.drivers.network.linux import LinuxNetwork, LinuxNetworkSettings
 from kilonova.drivers.network.probe import probe
-from kilonova.model.port import Wire
-from tests.drivers.network.guest import Guest
+from kilonova.model.ids import ServerId
+from kilonova.model.port import Port, Wire
+from tests.drivers.network.guest import OPEN, Guest
 
 Make = Callable[..., LinuxNetwork]
 NEAR, FAR = "198.51.100.1", "203.0.113.9"
+
+
+class Told(LinuxNetwork):
+    """A network node that control has told of the group OPEN before anything is wired."""
+
+    async def wire(self, server_id: ServerId, ports: tuple[Port, ...], documents: Mapping[str, bytes]) -> tuple[Wire, ...]:
+        if not any(known.id == OPEN.id for known in await self.known()):
+            await self.take_group(OPEN)
+        return await super().wire(server_id, ports, documents)
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +76,7 @@ async def network(able: None, cloud: str, tmp_path: Path) -> AsyncIterator[Make]
 
     def make(uplink: str | None = None, **settings: str) -> LinuxNetwork:
         chosen = LinuxNetworkSettings(cloud=cloud, folder=tmp_path / "state", uplink=uplink, **settings)
-        made.append(LinuxNetwork(chosen))
+        made.append(Told(chosen))
         return made[-1]
 
     yield make

@@ -14,17 +14,24 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from kilonova.drivers.network import namespaces
+from kilonova.model.fabric import GroupPlan, GroupRule
 from kilonova.model.ids import NetworkId, PortId, SubnetId
 from kilonova.model.port import Address, Port, Wire
 
 T = TypeVar("T")
 NET_A = NetworkId("1a2b3c4d-0000-4000-8000-00000000000a")
 NET_B = NetworkId("5e6f7081-0000-4000-8000-00000000000b")
+OPEN = GroupPlan(
+    id="0be40000-0000-4000-8000-000000000000",
+    revision=1,
+    rules=tuple(GroupRule(direction=way, version=version) for way in ("ingress", "egress") for version in (4, 6)),
+)
+"""A security group that lets everything pass."""
 _COOKIE = b"\x63\x82\x53\x63"
 
 
 def a_port(number: int, network: NetworkId = NET_A, **changed: Any) -> Port:
-    """Port `number`, with the address 10.0.0.`number`."""
+    """Port `number`, with the address 10.0.0.`number`, in the group OPEN."""
     address = Address(
         subnet_id=SubnetId(f"subnet-of-{network[:8]}"),
         ip=f"10.0.0.{number}",
@@ -40,6 +47,7 @@ def a_port(number: int, network: NetworkId = NET_A, **changed: Any) -> Port:
         "mac": f"02:00:00:00:{network[:2]}:{number:02x}",
         "mtu": 1450,
         "addresses": (address,),
+        "groups": (OPEN.id,),
     }
     return Port(**{**known, **changed})
 

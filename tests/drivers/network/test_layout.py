@@ -7,8 +7,11 @@ import pytest
 
 from kilonova.drivers.network.dhcp import hosts_text
 from kilonova.drivers.network.layout import lay_out, link_local, members_of, tap_name
-from kilonova.drivers.network.rules import member_rules, network_rules
+from kilonova.drivers.network.rules import guard
+from kilonova.drivers.network.tables import change, only_adds, whole
 from kilonova.errors import BuildFailed
+from kilonova.model.fabric import RouterPort
+from kilonova.model.ids import PortId, SubnetId
 from tests.drivers.network.guest import NET_A, a_port
 
 
@@ -62,22 +65,43 @@ def test_what_cannot_be_read_is_refused(bad: dict[str, Any]) -> None:
 
 
 def test_only_what_is_new_is_added() -> None:
-    before, after = members_of([a_port(5)]), members_of([a_port(5), a_port(6, port_security=False)])
-    change = member_rules(before, after)
-    assert "flush" not in change
-    assert "10.0.0.5" not in change
-    assert '"tap000000061a2" . 10.0.0.6' in change
-    assert 'unguarded { "tap000000061a2" }' in change
-    assert member_rules(after, after) == ""
+    before, after = guard(members_of([a_port(5)])), guard(members_of([a_port(5), a_port(6, port_security=False)]))
+    told = change(before, after)
+    assert only_adds(before, after)
+    assert "delete" not in told
+    assert "10.0.0.5" not in told
+    assert '"tap000000061a2" . 02:00:00:00:1a:06 . 10.0.0.6' in told
+    assert 'unguarded { "tap000000061a2" }' in told
+    assert change(after, after) == ""
 
 
-def test_what_is_gone_is_flushed_and_the_rest_stays() -> None:
-    change = member_rules(members_of([a_port(5), a_port(6)]), members_of([a_port(6)]))
-    assert change.count("flush set bridge guard") == 4
-    assert "10.0.0.5" not in change
-    assert "10.0.0.6" in change
+def test_what_is_gone_is_taken_away_and_the_rest_stays() -> None:
+    before, after = guard(members_of([a_port(5), a_port(6)])), guard(members_of([a_port(6)]))
+    told = change(before, after)
+    assert not only_adds(before, after)
+    assert "delete element bridge guard owners4" in told
+    assert "10.0.0.5" in told
+    assert "10.0.0.6" not in told
 
 
-def test_rules_are_cleared_only_where_some_may_stand() -> None:
-    assert "delete table" not in network_rules((), anew=False)
-    assert network_rules((), anew=True).count("delete table") == 2
+def test_tables_are_cleared_only_where_some_may_stand() -> None:
+    table = guard(members_of([a_port(5)]))
+    assert "delete table" not in whole(table, anew=False)
+    assert whole(table, anew=True).count("delete table") == 1
+
+
+def test_a_gateway_that_is_a_router_is_not_on_the_bridge() -> None:
+    end = RouterPort(
+        port_id=PortId("7" * 8 + "-0000-4000-8000-000000000000"),
+        network_id=NET_A,
+        mac="02:00:00:00:00:01",
+        mtu=1450,
+        addresses=(("10.0.0.1", "10.0.0.0/24", SubnetId("s")),),
+    )
+    alone, routed = lay_out(NET_A, [a_port(5)]), lay_out(NET_A, [a_port(5)], [end])
+    assert [(one.gateway, one.carried) for one in alone.subnets] == [("10.0.0.1", "10.0.0.1")]
+    assert [(one.gateway, one.carried) for one in routed.subnets] == [("10.0.0.1", None)]
+    assert (alone.leaves, routed.leaves) == (True, False)
+    beside = lay_out(NET_A, [a_port(5)], [msgspec.structs.replace(end, addresses=(("10.0.0.7", "10.0.0.0/24", SubnetId("s")),))])
+    assert beside.leaves
+    assert beside.subnets[0].carried == "10.0.0.1"
