@@ -70,9 +70,9 @@ def real_host(settings: Settings, home: Path) -> "Mapping[HostName, HostHands]":
     from kilonova.drivers.disks.http_fetch import HttpFetch
     from kilonova.drivers.disks.local import QcowDisks
     from kilonova.drivers.hypervisor.host import QemuSettings
-    from kilonova.drivers.hypervisor.launch import UidRange
     from kilonova.drivers.hypervisor.plugs import PlugsByKind, TapPlugs, UserPlugs
     from kilonova.drivers.hypervisor.qemu import QemuHypervisor
+    from kilonova.drivers.identity import UidRange
     from kilonova.drivers.network.taps import open_tap
     from kilonova.nodes.hands import HostHands
 

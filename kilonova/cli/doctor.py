@@ -9,7 +9,7 @@ from rich.table import Table
 
 from kilonova.bus.nats_server import packaged_binary
 from kilonova.drivers.hypervisor.accel import choose
-from kilonova.drivers.hypervisor.launch import UidRange
+from kilonova.drivers.identity import UidRange
 from kilonova.drivers.network.probe import probe
 from kilonova.errors import KilonovaError
 from kilonova.model.ids import ServerId

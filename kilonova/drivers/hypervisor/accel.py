@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from kilonova.drivers.hypervisor.launch import Identity
+from kilonova.drivers.identity import Identity
 from kilonova.errors import Unavailable
 
 FIRMWARE = bytes.fromhex(

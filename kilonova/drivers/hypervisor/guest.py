@@ -11,8 +11,8 @@ from typing import Self
 from msgspec.structs import replace
 
 from kilonova.drivers.hypervisor.memory import GuestMemory, write_down
-from kilonova.drivers.hypervisor.monitor import Monitor
-from kilonova.drivers.hypervisor.process import Process
+from kilonova.drivers.monitor import Monitor
+from kilonova.drivers.process import Process
 from kilonova.errors import Unavailable
 from kilonova.model.guest import Guest, PowerState
 

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from kilonova.drivers.hypervisor.accel import Accelerator, find_out
-from kilonova.drivers.hypervisor.launch import UidRange
+from kilonova.drivers.identity import UidRange
 from kilonova.errors import Unavailable
 from kilonova.model.guest import HostFacts
 from kilonova.model.ids import HostName, ServerId

@@ -8,8 +8,8 @@ import asyncio
 from typing import Any
 
 from kilonova.drivers.hypervisor.command import nic_name
-from kilonova.drivers.hypervisor.monitor import Monitor
 from kilonova.drivers.hypervisor.plugs import PlugEnd
+from kilonova.drivers.monitor import Monitor
 from kilonova.errors import BuildFailed, Unavailable
 from kilonova.model.port import Wire
 

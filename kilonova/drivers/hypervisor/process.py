@@ -1,100 +1,22 @@
-"""A process held by its pidfd, so that no signal ever goes to another process that got the same number.
+"""Finds the QEMUs that are ours again, by the words of their command lines."""
 
-It does not start processes; ``launch.py`` does. It works for children of this process and for those an earlier one left.
-"""
-
-import asyncio
-import os
-import signal
 from itertools import pairwise
-from pathlib import Path
 
+from kilonova.drivers import process
+from kilonova.drivers.process import IsIt, Process
 from kilonova.model.ids import ServerId
-
-
-class Process:
-    """One process, watched until it ends. Make it inside a running event loop."""
-
-    def __init__(self, pid: int, pidfd: int) -> None:
-        self.pid = pid
-        self.ended = asyncio.Event()
-        self._pidfd = pidfd
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(pidfd, self._on_end)
-
-    def kill(self) -> None:
-        """SIGKILL; nothing happens when it has ended already."""
-        if self._pidfd >= 0:
-            try:
-                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-
-    async def wait(self, timeout_s: float) -> bool:
-        """Wait for its end; False when it still runs after `timeout_s`."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self.ended.wait()
-        except TimeoutError:
-            return False
-        return True
-
-    def let_go(self) -> None:
-        """Stop watching; the process goes on."""
-        if self._pidfd >= 0:
-            self._loop.remove_reader(self._pidfd)
-            os.close(self._pidfd)
-            self._pidfd = -1
-
-    def _on_end(self) -> None:
-        try:
-            os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)
-        except ChildProcessError:
-            pass  # an earlier process of this role started it, so it is not ours to bury
-        self.let_go()
-        self.ended.set()
-
-
-def hold(pid: int) -> Process:
-    """A child of ours, dead or alive, as long as it was not waited for."""
-    return Process(pid, os.pidfd_open(pid))
 
 
 def open_again(pid: int, ticks: int, server_id: ServerId) -> Process | None:
     """The process written down as `pid`, if it is still that one: same start time, and a QEMU with this server's uuid."""
-    try:
-        pidfd = os.pidfd_open(pid)  # first held, then looked at: what we look at cannot be exchanged any more
-    except (ProcessLookupError, ValueError):
-        return None
-    if ticks == start_ticks(pid) and _is_qemu_of(pid, server_id):
-        return Process(pid, pidfd)
-    os.close(pidfd)
-    return None
+    return process.open_again(pid, ticks, _qemu_of(server_id))
 
 
 def find(server_id: ServerId) -> tuple[int, int] | None:
-    """(pid, start ticks) of a QEMU with this uuid that nobody wrote down, by looking through all processes. Slow: ms."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and _is_qemu_of(int(entry.name), server_id):
-            ticks = start_ticks(int(entry.name))
-            if ticks is not None:
-                return int(entry.name), ticks
-    return None
+    """(pid, start ticks) of a QEMU with this uuid that nobody wrote down."""
+    return process.find(_qemu_of(server_id))
 
 
-def start_ticks(pid: int) -> int | None:
-    """When the process started, in clock ticks since boot; None when there is no such process or it is a zombie."""
-    try:
-        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if state in ("Z", "X") else int(fields[18])
-
-
-def _is_qemu_of(pid: int, server_id: ServerId) -> bool:
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
+def _qemu_of(server_id: ServerId) -> IsIt:
     # "-S" right after the binary is our own mark: other people's QEMUs with this uuid are not ours to end.
-    return len(words) > 1 and words[1] == b"-S" and (b"-uuid", server_id.encode()) in pairwise(words)
+    return lambda words: len(words) > 1 and words[1] == b"-S" and (b"-uuid", server_id.encode()) in pairwise(words)

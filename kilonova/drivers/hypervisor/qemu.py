@@ -22,6 +22,7 @@ from kilonova.drivers.hypervisor.launch import CONSOLE_LOG, QEMU_LOG, Plan, laun
 from kilonova.drivers.hypervisor.memory import GuestMemory, boot_id, recall, write_down
 from kilonova.drivers.hypervisor.plugs import Plugs
 from kilonova.drivers.hypervisor.refusal import refusal
+from kilonova.drivers.process import hold, start_ticks
 from kilonova.errors import BuildFailed, NotFound, Unavailable
 from kilonova.model.guest import Disk, Guest, HostFacts, PowerState
 from kilonova.model.ids import HostName, PortId, ServerId
@@ -184,7 +185,7 @@ class QemuHypervisor:
             disks=disks,
         )
         pid = await self._spawn(plan)
-        return await self._greet(folder, replace(memory, pid=pid, start_ticks=process.start_ticks(pid) or 0))
+        return await self._greet(folder, replace(memory, pid=pid, start_ticks=start_ticks(pid) or 0))
 
     async def _spawn(self, plan: Plan) -> int:
         spawning = asyncio.ensure_future(asyncio.to_thread(launch, plan, self._plugs))
@@ -197,7 +198,7 @@ class QemuHypervisor:
     async def _greet(self, folder: Path, memory: GuestMemory) -> QemuGuest:
         """Connect to the QEMU that was just started and let its guest go. Raises BuildFailed with QEMU's own words."""
         write_down(folder, memory)
-        guest = QemuGuest(folder, memory, process.hold(memory.pid))
+        guest = QemuGuest(folder, memory, hold(memory.pid))
         self._guests[memory.server_id] = guest  # from here on whoever forgets the server ends the process
         try:
             await guest.connect(_GREETING_S)

@@ -10,7 +10,7 @@ import pytest
 
 from kilonova.drivers.hypervisor import accel
 from kilonova.drivers.hypervisor.host import QemuHost, QemuSettings
-from kilonova.drivers.hypervisor.launch import Identity, UidRange
+from kilonova.drivers.identity import Identity, UidRange
 from kilonova.errors import Unavailable
 from kilonova.model.ids import HostName, ServerId
 

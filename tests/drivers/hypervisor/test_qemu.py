@@ -11,10 +11,12 @@ from msgspec.structs import replace
 
 from kilonova.build.record import Wired
 from kilonova.drivers.disks.local import QcowDisks
-from kilonova.drivers.hypervisor import launch, process, qemu
+from kilonova.drivers.hypervisor import launch, qemu
 from kilonova.drivers.hypervisor.command import memory_limit
 from kilonova.drivers.hypervisor.memory import recall, write_down
 from kilonova.drivers.hypervisor.qemu import QemuHypervisor
+from kilonova.drivers.identity import UidRange
+from kilonova.drivers.process import start_ticks
 from kilonova.errors import BuildFailed, NotFound
 from kilonova.model.flavor import Flavor
 from kilonova.model.guest import Disk, PowerState
@@ -70,7 +72,7 @@ async def test_the_process_has_few_rights(hypervisor: QemuHypervisor, disks: Qco
     guest = await hypervisor.start(build, made)
     status = status_of(guest.pid)
     if os.geteuid() == 0:
-        uid = str(launch.UidRange().identity(build.server_id).uid)
+        uid = str(UidRange().identity(build.server_id).uid)
         assert status["Uid"].split() == status["Gid"].split() == [uid] * 4
         assert status["Groups"] == ""
         assert int(status["CapEff"], 16) == 0 == int(status["CapPrm"], 16)
@@ -198,7 +200,7 @@ async def test_another_process_with_the_pid_is_left_alone(
     await first.destroy(build.server_id)
     assert memory is not None
     folder.mkdir()
-    write_down(folder, replace(memory, pid=os.getpid(), start_ticks=process.start_ticks(os.getpid()) or 0))
+    write_down(folder, replace(memory, pid=os.getpid(), start_ticks=start_ticks(os.getpid()) or 0))
     second = hypervisors()
     assert await second.guests() == {build.server_id: "crashed"}
     await second.destroy(build.server_id)  # and we are still here
@@ -219,7 +221,7 @@ async def test_a_killed_guest_is_told_as_crashed(hypervisors: Restart, disks: Qc
     assert await hypervisor.guests() == {build.server_id: "running"}
     await hypervisor.close()
     os.kill(again.pid, signal.SIGKILL)  # while nobody watches
-    await until(lambda: asyncio.sleep(0, process.start_ticks(again.pid) is None))
+    await until(lambda: asyncio.sleep(0, start_ticks(again.pid) is None))
     assert await hypervisors().guests() == {build.server_id: "crashed"}
 
 

@@ -1,4 +1,4 @@
-"""QMP with one QEMU, by the ``qemu.qmp`` library, with time limits and our errors. It knows commands, not guests."""
+"""QMP with one QEMU or storage daemon, by the ``qemu.qmp`` library, with limits and our errors. Knows commands, not guests."""
 
 import asyncio
 import logging
@@ -7,13 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from kilonova.drivers.hypervisor.launch import QMP_SOCKET
+from kilonova.drivers.starting import QMP_SOCKET
 from kilonova.errors import Unavailable
 
 if TYPE_CHECKING:
     from qemu.qmp import EventListener, QMPClient
 
-_QUIET = logging.getLogger("kilonova.drivers.hypervisor.qmp")
+_QUIET = logging.getLogger("kilonova.drivers.qmp")
 _COMMAND_S = 10.0
 
 
@@ -38,7 +38,7 @@ class Monitor:
         try:
             place = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             async with asyncio.timeout(timeout_s):
-                await client.connect(f"/proc/self/fd/{place}/{QMP_SOCKET}")  # as in launch.py: paths may be too long
+                await client.connect(f"/proc/self/fd/{place}/{QMP_SOCKET}")  # as in starting.py: paths may be too long
         except (QMPError, OSError, EOFError, TimeoutError) as error:
             await _disconnect(client)
             raise Unavailable("The guest's process does not answer.") from error
