@@ -10,6 +10,7 @@
     ├── Conflict                 the thing is not in a state that allows this                    409
     │   └── NoMoreAddresses      a subnet has no free address                                    409
     ├── Gone                     it was there, and is not any more                               410
+    ├── PreconditionFailed       the thing is not as the request says it must be                 412
     ├── TooLarge                 a body or file above its limit                                  413
     ├── UnsupportedMediaType     a body of a type this operation does not take                   415
     ├── Unsupported              a true OpenStack feature that is not built yet                  501
@@ -64,6 +65,10 @@ class NoMoreAddresses(Conflict):
 
 class Gone(KilonovaError):
     """The resource is no longer there."""
+
+
+class PreconditionFailed(KilonovaError):
+    """The resource has changed since."""
 
 
 class TooLarge(KilonovaError):

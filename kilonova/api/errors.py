@@ -14,6 +14,7 @@ STATUS: dict[type[errors.KilonovaError], int] = {
     errors.Conflict: 409,
     errors.NoMoreAddresses: 409,
     errors.Gone: 410,
+    errors.PreconditionFailed: 412,
     errors.TooLarge: 413,
     errors.UnsupportedMediaType: 415,
     errors.Unsupported: 501,

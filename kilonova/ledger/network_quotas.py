@@ -5,7 +5,15 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection, Table, delete, func, insert, select
 
 from kilonova.errors import Conflict
-from kilonova.ledger.network_tables import network_quotas, networks, ports, security_group_rules, security_groups, subnets
+from kilonova.ledger.network_tables import (
+    network_quotas,
+    networks,
+    ports,
+    security_group_rules,
+    security_groups,
+    subnetpools,
+    subnets,
+)
 from kilonova.ledger.routing.tables import floating_ips, routers
 from kilonova.model.network import DEFAULT_QUOTAS
 from kilonova.model.quota import UNLIMITED
@@ -18,6 +26,7 @@ COUNTED: Mapping[str, Table] = {
     "security_group_rule": security_group_rules,
     "router": routers,
     "floatingip": floating_ips,
+    "subnetpool": subnetpools,
 }
 
 

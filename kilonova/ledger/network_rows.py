@@ -13,6 +13,7 @@ from kilonova.ledger.network_quotas import NetworkQuotas
 from kilonova.ledger.network_tables import networks, ports, subnets
 from kilonova.ledger.network_tags import Tags
 from kilonova.ledger.routing.fabric import NETWORK, Fabric
+from kilonova.ledger.routing.idle import IdleFloatingIps
 from kilonova.model.caller import Caller
 from kilonova.model.ids import new_uuid
 from kilonova.model.network import DEFAULT_MTU, Listing, Network
@@ -54,6 +55,7 @@ class NetworkRows:
     def __init__(self, connection: Connection, quotas: NetworkQuotas, tags: Tags, fabric: Fabric) -> None:
         self._connection = connection
         self._fabric = fabric
+        self._loose = IdleFloatingIps(connection, tags)
         self._quotas = quotas
         self._tags = tags
 
@@ -132,6 +134,8 @@ class NetworkRows:
     def remove(self, thing_id: str, caller: Caller) -> None:
         row = self.row(thing_id, caller)
         refuse_stranger(row.project_id, caller)
+        if row.external:
+            self._loose.end_idle(thing_id)
         if self._connection.execute(select(ports.c.id).where(ports.c.network_id == thing_id).limit(1)).first():
             message = (
                 f"Unable to complete operation on network {thing_id}. There are one or more ports still in use on the network."

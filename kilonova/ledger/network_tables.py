@@ -31,6 +31,30 @@ networks = Table(
     Column("port_security_enabled", Boolean, nullable=False),
 )
 
+address_scopes = Table(
+    "address_scopes",
+    metadata,
+    *named(),
+    Column("ip_version", Integer, nullable=False),
+    Column("shared", Boolean, nullable=False),
+)
+
+subnetpools = Table(
+    "subnetpools",
+    metadata,
+    *named(),
+    Column("ip_version", Integer, nullable=False),
+    Column("prefixes", Packed, nullable=False),
+    Column("min_prefixlen", Integer, nullable=False),
+    Column("max_prefixlen", Integer, nullable=False),
+    Column("default_prefixlen", Integer, nullable=False),
+    Column("default_quota", Integer),
+    Column("shared", Boolean, nullable=False),
+    Column("is_default", Boolean, nullable=False),
+    Column("address_scope_id", ForeignKey("address_scopes.id"), index=True),
+)
+"""What subnets' CIDRs are chosen from; not to be confused with `subnet_pools`, what ports' addresses are chosen from."""
+
 subnets = Table(
     "subnets",
     metadata,
@@ -44,6 +68,7 @@ subnets = Table(
     Column("ipv6_address_mode", String(16)),
     Column("dns_nameservers", Packed, nullable=False),
     Column("host_routes", Packed, nullable=False),
+    Column("subnetpool_id", ForeignKey("subnetpools.id"), index=True),
 )
 
 subnet_pools = Table(

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from sqlalchemy import Connection, select
 
+from kilonova.ledger.address_scopes import AddressScopes
 from kilonova.ledger.network_agents import Agents
 from kilonova.ledger.network_quotas import NetworkQuotas
 from kilonova.ledger.network_rows import NetworkRows
@@ -22,6 +23,7 @@ from kilonova.ledger.routing.interfaces import Interfaces
 from kilonova.ledger.routing.routers import Routers
 from kilonova.ledger.security_groups import SecurityGroups, SecurityRules
 from kilonova.ledger.server_ports import PortOrder, ServerPorts
+from kilonova.ledger.subnetpools import SubnetPools
 from kilonova.ledger.subnets import Subnets
 from kilonova.model.caller import Caller
 from kilonova.model.network import DEFAULT_GROUP
@@ -70,7 +72,15 @@ class Networks:
 
     @cached_property
     def subnets(self) -> Subnets:
-        return Subnets(self._connection, self.networks, self.quotas, self.tags, self.fabric)
+        return Subnets(self._connection, self.networks, self.subnetpools, self.quotas, self.tags, self.fabric)
+
+    @cached_property
+    def address_scopes(self) -> AddressScopes:
+        return AddressScopes(self._connection)
+
+    @cached_property
+    def subnetpools(self) -> SubnetPools:
+        return SubnetPools(self._connection, self.address_scopes, self.quotas, self.tags)
 
     @cached_property
     def ports(self) -> Ports:

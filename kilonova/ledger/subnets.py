@@ -8,9 +8,10 @@ import msgspec
 from msgspec import UNSET
 from sqlalchemy import ColumnElement, Connection, Row, delete, insert, or_, select, update
 
-from kilonova.errors import Conflict
+from kilonova.errors import BadRequest, Conflict
 from kilonova.ledger import network_listing
 from kilonova.ledger.addresses import Addresses, routes_of
+from kilonova.ledger.automatic_addresses import AutomaticAddresses
 from kilonova.ledger.network_listing import Shelf, chunks
 from kilonova.ledger.network_quotas import NetworkQuotas
 from kilonova.ledger.network_rows import NetworkRows
@@ -18,12 +19,14 @@ from kilonova.ledger.network_tables import networks, port_addresses, subnet_pool
 from kilonova.ledger.network_tags import Tags
 from kilonova.ledger.routing.fabric import NETWORK, ROUTER, Fabric
 from kilonova.ledger.routing.tables import routers
+from kilonova.ledger.subnetpools import SubnetPools
 from kilonova.model import subnet_rules
 from kilonova.model.caller import Caller
 from kilonova.model.ids import new_uuid
 from kilonova.model.network import Listing, Pool, Subnet
 from kilonova.model.network_rights import owner, refuse_stranger
 from kilonova.model.network_wish import NewSubnet, SubnetChanges
+from kilonova.model.subnet_rules import SELF_GIVEN
 
 
 def _visible(caller: Caller) -> ColumnElement[bool]:
@@ -53,6 +56,7 @@ SHELF = Shelf(
         "enable_dhcp": _c.enable_dhcp,
         "ipv6_ra_mode": _c.ipv6_ra_mode,
         "ipv6_address_mode": _c.ipv6_address_mode,
+        "subnetpool_id": _c.subnetpool_id,
         "revision_number": _c.revision_number,
         "created_at": _c.created_at,
         "updated_at": _c.updated_at,
@@ -63,11 +67,21 @@ SHELF = Shelf(
 
 
 class Subnets:
-    def __init__(self, connection: Connection, rows: NetworkRows, quotas: NetworkQuotas, tags: Tags, fabric: Fabric) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        rows: NetworkRows,
+        subnetpools: SubnetPools,
+        quotas: NetworkQuotas,
+        tags: Tags,
+        fabric: Fabric,
+    ) -> None:
         self._connection = connection
+        self._subnetpools = subnetpools
         self._networks = rows
         self._fabric = fabric
         self._addresses = Addresses(connection)
+        self._automatic = AutomaticAddresses(connection, fabric)
         self._quotas = quotas
         self._tags = tags
 
@@ -81,17 +95,50 @@ class Subnets:
         network = self._networks.row(wish.network_id, caller)
         refuse_stranger(network.project_id, caller)
         project_id = owner(wish.owner or network.project_id, caller)
-        values, pools = _plan(wish)
+        pool_id, cidr = self._origin(wish, project_id, caller)
+        values, pools = _plan(wish, cidr)
         self._refuse_overlap(wish.network_id, values["cidr"])
         self._quotas.make_room("subnet", project_id)
         subnet_id = new_uuid()
         times = {"created_at": now, "updated_at": now, "revision_number": 0}
-        self._connection.execute(insert(subnets), {**values, **times, "id": subnet_id, "project_id": project_id})
+        known = {"id": subnet_id, "project_id": project_id, "subnetpool_id": pool_id}
+        self._connection.execute(insert(subnets), {**values, **times, **known})
         self._addresses.set_pools(subnet_id, pools)
+        if values["ipv6_address_mode"] in SELF_GIVEN:
+            self._automatic.spread(subnet_id, network.id, values["cidr"])
         if wish.tags is not UNSET:
             self._tags.replace(subnet_id, wish.tags)
         self._tell(network.id)
         return self.get(subnet_id, caller)
+
+    def _origin(self, wish: NewSubnet, project_id: str, caller: Caller) -> tuple[str | None, str]:
+        """The pool, if it comes from one, and the CIDR. Raises BadRequest, NotFound, Conflict."""
+        if wish.ip_version not in (4, 6):
+            raise subnet_rules.invalid("ip_version", wish.ip_version, "is not in [4, 6]")
+        pool_id = wish.subnetpool_id
+        if pool_id is None and wish.use_default_subnetpool:
+            pool_id = self._subnetpools.default_id(wish.ip_version, caller)
+        if pool_id is None:
+            if wish.cidr is None:
+                raise _bad("a subnetpool must be specified in the absence of a cidr")
+            if wish.prefixlen is not None:
+                raise _bad("allocation pools and prefixlen allowed only for specific subnet pool requests")
+            return None, wish.cidr
+        if wish.cidr is not None and wish.prefixlen is not None:
+            raise _bad("cidr and prefixlen must not be supplied together")
+        pool = self._subnetpools.get(pool_id, caller)
+        if pool.ip_version != wish.ip_version:
+            raise _bad(f"Cannot allocate IPv{wish.ip_version} subnet from IPv{pool.ip_version} subnet pool")
+        self._refuse_other_pool(wish.network_id, pool_id, pool.ip_version)
+        net = subnet_rules.read_cidr(wish.cidr, "cidr") if wish.cidr is not None else None
+        return pool_id, self._subnetpools.allot(pool, project_id, wish.prefixlen, net)
+
+    def _refuse_other_pool(self, network_id: str, pool_id: str, version: int) -> None:
+        here = (_c.network_id == network_id) & (_c.ip_version == version)
+        other = or_(_c.subnetpool_id.is_(None), _c.subnetpool_id != pool_id)
+        if self._connection.execute(select(_c.id).where(here, other).limit(1)).first():
+            message = "Subnets hosted on the same network must be allocated from the same subnet pool."
+            raise BadRequest(message, kind="NetworkSubnetPoolAffinityError")
 
     def change(self, thing_id: str, changes: SubnetChanges, caller: Caller, now: float) -> Subnet:
         subnet = self.get(thing_id, caller)
@@ -110,6 +157,8 @@ class Subnets:
     def remove(self, thing_id: str, caller: Caller) -> None:
         subnet = self.get(thing_id, caller)
         refuse_stranger(subnet.project_id, caller)
+        if subnet.ipv6_address_mode in SELF_GIVEN:
+            self._automatic.withdraw(thing_id)
         used = select(port_addresses.c.port_id).where(port_addresses.c.subnet_id == thing_id).limit(1)
         if self._connection.execute(used).first():
             message = (
@@ -182,9 +231,13 @@ class Subnets:
         return [_subnet(row, tuple(pools.get(row.id, ())), tags.get(row.id, ())) for row in rows]
 
 
-def _plan(wish: NewSubnet) -> tuple[dict[str, Any], tuple[Pool, ...]]:
+def _bad(why: str) -> BadRequest:
+    return BadRequest(f"Bad subnets request: {why}.", kind="BadRequest")
+
+
+def _plan(wish: NewSubnet, cidr: str) -> tuple[dict[str, Any], tuple[Pool, ...]]:
     """The columns and pools of a new subnet. Raises BadRequest, Conflict."""
-    net = subnet_rules.subnet_cidr(wish.cidr, wish.ip_version, wish.enable_dhcp)
+    net = subnet_rules.subnet_cidr(cidr, wish.ip_version, wish.enable_dhcp)
     ra_mode, address_mode = wish.ipv6_ra_mode, wish.ipv6_address_mode
     subnet_rules.ipv6_modes(ra_mode, address_mode, net, wish.enable_dhcp)
     if wish.gateway_ip is UNSET:

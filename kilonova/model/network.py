@@ -60,6 +60,8 @@ class Subnet(Struct, frozen=True, kw_only=True):
     enable_dhcp: bool
     ipv6_ra_mode: str | None
     ipv6_address_mode: str | None
+    subnetpool_id: str | None
+    """The pool its CIDR was chosen from, or None."""
     allocation_pools: tuple[Pool, ...]
     dns_nameservers: tuple[str, ...]
     host_routes: tuple[HostRoute, ...]
@@ -174,5 +176,6 @@ DEFAULT_QUOTAS: Mapping[str, int] = {
     "security_group_rule": 100,
     "router": 10,
     "floatingip": 50,
+    "subnetpool": -1,
 }
 """How many of each a project may have unless an admin says otherwise; -1 is unlimited."""

@@ -56,8 +56,12 @@ class NetworkChanges(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 class NewSubnet(Owned, frozen=True, kw_only=True, forbid_unknown_fields=True):
     network_id: Id
-    ip_version: int
-    cidr: Text
+    ip_version: int = 4
+    cidr: Text | None = None
+    """None: chosen from a subnet pool."""
+    subnetpool_id: Id | None = None
+    use_default_subnetpool: bool = False
+    prefixlen: Annotated[int, Meta(ge=0, le=128)] | None = None
     name: Text = ""
     description: Text = ""
     gateway_ip: Text | UnsetType | None = UNSET

@@ -1,23 +1,27 @@
 """What this network service is: versions, resources, extensions, agents, zones. Only what is really there is listed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from kilonova.api.call import Answer, Call
 from kilonova.api.network import views
 from kilonova.errors import NotFound
+from kilonova.model.network import Agent
 from kilonova.model.router import ZONE
 
 EXTENSIONS: Mapping[str, tuple[str, str]] = {
+    "address-scope": ("Address scope", "Address scopes extension."),
     "agent": ("agent", "The agent management extension."),
     "allowed-address-pairs": ("Allowed Address Pairs", "Provides allowed address pairs"),
     "availability_zone": ("Availability Zone", "The availability zone extension."),
     "binding": ("Port Binding", "Expose port bindings of a virtual port to external application"),
     "external-net": ("Neutron external network", "Adds external network attribute to network resource."),
+    "default-subnetpools": ("Default Subnetpools", "Provides ability to mark and use a subnetpool as the default."),
     "ext-gw-mode": ("Neutron L3 Configurable external gateway mode", "Extension of the router abstraction for SNAT"),
     "extraroute": ("Neutron Extra Route", "Extra routes configuration for L3 router"),
     "extraroute-atomic": ("Atomically add/remove extra routes", "Edit extra routes of a router on server side"),
     "filter-validation": ("Filter parameters validation", "Provides validation on filter parameters."),
     "fip-port-details": ("Floating IP Port Details Extension", "Add port_details attribute to Floating IP resource"),
+    "ip-substring-filtering": ("IP address substring filtering", "Provides IP address substring filtering when listing ports"),
     "net-mtu": ("Network MTU", "Provides MTU attribute for a network resource."),
     "net-mtu-writable": ("Network MTU (writable)", "Provides a writable MTU attribute for a network resource."),
     "pagination": ("Pagination support", "Extension that indicates that pagination is enabled."),
@@ -25,6 +29,7 @@ EXTENSIONS: Mapping[str, tuple[str, str]] = {
     "project-id": ("project_id field enabled", "Extension that indicates that project_id field is enabled."),
     "quota_details": ("Quota details management support", "Expose functions for quotas usage statistics per project"),
     "quotas": ("Quota management support", "Expose functions for quotas management per project"),
+    "revision-if-match": ("If-Match constraints based on revision_number", "Constrain updates and deletes by revision."),
     "router": ("Neutron L3 Router", "Router abstraction for basic L3 forwarding between L2 Neutron networks and NAT."),
     "router_availability_zone": ("Router Availability Zone", "Availability zone support for router."),
     "security-group": ("security-group", "The security groups extension."),
@@ -33,6 +38,7 @@ EXTENSIONS: Mapping[str, tuple[str, str]] = {
     "standard-attr-revisions": ("Resource revision numbers", "This extension will display the revision number of resources."),
     "standard-attr-tag": ("Tag support for resources with standard attribute", "Enables to set tag on resources."),
     "standard-attr-timestamp": ("Resource timestamps", "Adds created_at and updated_at fields to resources."),
+    "subnet_allocation": ("Subnet Allocation", "Enables allocation of subnets from a subnet pool"),
     "stateful-security-group": ("Stateful security group", "Indicates if the security group is stateful or not"),
 }
 """Alias → (name, description)."""
@@ -43,6 +49,8 @@ COLLECTIONS: Mapping[str, str] = {
     "port": "ports",
     "security_group": "security-groups",
     "security_group_rule": "security-group-rules",
+    "subnetpool": "subnetpools",
+    "address_scope": "address-scopes",
     "router": "routers",
     "floatingip": "floatingips",
     "quota": "quotas",
@@ -83,7 +91,7 @@ async def show_extension(call: Call) -> Answer:
 
 
 async def list_agents(call: Call) -> Answer:
-    found = await call.world.ledger.read(lambda books: books.networks.agents.agents())
+    found = await _agents(call)
     wanted = {
         name: values for name, values in call.query.items() if name in ("agent_type", "binary", "host", "availability_zone", "id")
     }
@@ -93,11 +101,16 @@ async def list_agents(call: Call) -> Answer:
 
 async def show_agent(call: Call) -> Answer:
     agent_id = call.path["agent_id"]
-    found = await call.world.ledger.read(lambda books: books.networks.agents.agents())
+    found = await _agents(call)
     for one in found:
         if one.id == agent_id:
             return Answer(200, {"agent": views.agent(one)})
     raise NotFound(f"Agent {agent_id[:64]} could not be found.", kind="AgentNotFound")
+
+
+async def _agents(call: Call) -> Sequence[Agent]:
+    """Agents are for admins; whoever else asks sees none, as in Neutron."""
+    return await call.world.ledger.read(lambda books: books.networks.agents.agents()) if call.who.is_admin else ()
 
 
 async def list_availability_zones(call: Call) -> Answer:

@@ -4,6 +4,7 @@ from kilonova.api.call import Answer, Call
 from kilonova.api.network import routing_views
 from kilonova.api.network.listing import read_listing, show, show_all
 from kilonova.api.network.schemas import read_one, read_one_or_many
+from kilonova.api.network.writing import change, remove
 from kilonova.api.world import Books
 from kilonova.model.router import FloatingIp
 from kilonova.model.router_wish import FloatingIpChanges, NewFloatingIp
@@ -33,12 +34,9 @@ async def show_floating_ip(call: Call) -> Answer:
 
 async def update_floating_ip(call: Call) -> Answer:
     changes = read_one(call, "floatingip", FloatingIpChanges)
-    changed = await call.world.ledger.write(
-        lambda books: books.networks.floating_ips.change(call.path["floatingip_id"], changes, call.who, call.world.now())
-    )
+    changed = await change(call, lambda book: book.floating_ips, call.path["floatingip_id"], changes)
     return show(call, "floatingip", routing_views.floating_ip(changed))
 
 
 async def delete_floating_ip(call: Call) -> Answer:
-    await call.world.ledger.write(lambda books: books.networks.floating_ips.remove(call.path["floatingip_id"], call.who))
-    return Answer(204)
+    return await remove(call, lambda book: book.floating_ips, call.path["floatingip_id"])

@@ -18,6 +18,14 @@ from kilonova.model.network_wish import (
 )
 from kilonova.model.router import FloatingIp, Interface, Router
 from kilonova.model.router_wish import FloatingIpChanges, InterfaceWish, NewFloatingIp, NewRouter, RouterChanges
+from kilonova.model.subnetpool import (
+    AddressScope,
+    AddressScopeChanges,
+    NewAddressScope,
+    NewSubnetPool,
+    SubnetPool,
+    SubnetPoolChanges,
+)
 
 Thing_co = TypeVar("Thing_co", covariant=True)
 New_contra = TypeVar("New_contra", contravariant=True)
@@ -95,6 +103,14 @@ class InterfaceBook(Protocol):
 class FloatingIpShelf(Shelf[FloatingIp], Maker[FloatingIp, NewFloatingIp], Changer[FloatingIp, FloatingIpChanges], Protocol): ...
 
 
+class SubnetPoolShelf(Shelf[SubnetPool], Maker[SubnetPool, NewSubnetPool], Changer[SubnetPool, SubnetPoolChanges], Protocol): ...
+
+
+class AddressScopeShelf(
+    Shelf[AddressScope], Maker[AddressScope, NewAddressScope], Changer[AddressScope, AddressScopeChanges], Protocol
+): ...
+
+
 class NetworkQuotaBook(Protocol):
     """Counted in the transaction that uses it up. Keys are those of `DEFAULT_QUOTAS`."""
 
@@ -151,6 +167,12 @@ class NetworkBook(Protocol):
 
     @property
     def floating_ips(self) -> FloatingIpShelf: ...
+
+    @property
+    def subnetpools(self) -> SubnetPoolShelf: ...
+
+    @property
+    def address_scopes(self) -> AddressScopeShelf: ...
 
     @property
     def quotas(self) -> NetworkQuotaBook: ...

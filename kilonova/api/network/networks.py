@@ -4,6 +4,7 @@ from kilonova.api.call import Answer, Call
 from kilonova.api.network import views
 from kilonova.api.network.listing import read_listing, show, show_all
 from kilonova.api.network.schemas import read_one, read_one_or_many
+from kilonova.api.network.writing import change, remove
 from kilonova.api.world import Books
 from kilonova.model.network import Network
 from kilonova.model.network_wish import NetworkChanges, NewNetwork
@@ -33,12 +34,9 @@ async def show_network(call: Call) -> Answer:
 
 async def update_network(call: Call) -> Answer:
     changes = read_one(call, "network", NetworkChanges)
-    changed = await call.world.ledger.write(
-        lambda books: books.networks.networks.change(call.path["network_id"], changes, call.who, call.world.now())
-    )
+    changed = await change(call, lambda book: book.networks, call.path["network_id"], changes)
     return show(call, "network", views.network(changed))
 
 
 async def delete_network(call: Call) -> Answer:
-    await call.world.ledger.write(lambda books: books.networks.networks.remove(call.path["network_id"], call.who))
-    return Answer(204)
+    return await remove(call, lambda book: book.networks, call.path["network_id"])

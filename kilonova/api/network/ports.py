@@ -4,6 +4,7 @@ from kilonova.api.call import Answer, Call
 from kilonova.api.network import views
 from kilonova.api.network.listing import read_listing, show, show_all
 from kilonova.api.network.schemas import read_one, read_one_or_many
+from kilonova.api.network.writing import change, remove
 from kilonova.api.world import Books
 from kilonova.model.network import NetworkPort
 from kilonova.model.network_wish import NewPort, PortChanges
@@ -33,12 +34,9 @@ async def show_port(call: Call) -> Answer:
 
 async def update_port(call: Call) -> Answer:
     changes = read_one(call, "port", PortChanges)
-    changed = await call.world.ledger.write(
-        lambda books: books.networks.ports.change(call.path["port_id"], changes, call.who, call.world.now())
-    )
+    changed = await change(call, lambda book: book.ports, call.path["port_id"], changes)
     return show(call, "port", views.port(changed, call.who))
 
 
 async def delete_port(call: Call) -> Answer:
-    await call.world.ledger.write(lambda books: books.networks.ports.remove(call.path["port_id"], call.who))
-    return Answer(204)
+    return await remove(call, lambda book: book.ports, call.path["port_id"])

@@ -25,6 +25,7 @@ class QuotaChanges(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     security_group_rule: Most | UnsetType = UNSET
     router: Most | UnsetType = UNSET
     floatingip: Most | UnsetType = UNSET
+    subnetpool: Most | UnsetType = UNSET
     check_limit: bool = False
     """Refuse what is less than there is already."""
     force: bool | None = None

@@ -4,6 +4,7 @@ from kilonova.api.call import Answer, Call
 from kilonova.api.network import routing_views
 from kilonova.api.network.listing import read_listing, show, show_all
 from kilonova.api.network.schemas import read_one, read_one_or_many, read_whole
+from kilonova.api.network.writing import change, remove
 from kilonova.api.world import Books
 from kilonova.model.router import Router
 from kilonova.model.router_wish import InterfaceWish, NewRouter, RouteChanges, RouterChanges
@@ -33,15 +34,12 @@ async def show_router(call: Call) -> Answer:
 
 async def update_router(call: Call) -> Answer:
     changes = read_one(call, "router", RouterChanges)
-    changed = await call.world.ledger.write(
-        lambda books: books.networks.routers.change(call.path["router_id"], changes, call.who, call.world.now())
-    )
+    changed = await change(call, lambda book: book.routers, call.path["router_id"], changes)
     return show(call, "router", routing_views.router(changed, call.who))
 
 
 async def delete_router(call: Call) -> Answer:
-    await call.world.ledger.write(lambda books: books.networks.routers.remove(call.path["router_id"], call.who))
-    return Answer(204)
+    return await remove(call, lambda book: book.routers, call.path["router_id"])
 
 
 async def add_interface(call: Call) -> Answer:

@@ -4,6 +4,7 @@ from kilonova.api.call import Answer, Call
 from kilonova.api.network import views
 from kilonova.api.network.listing import read_listing, show, show_all
 from kilonova.api.network.schemas import read_one_or_many
+from kilonova.api.network.writing import remove
 from kilonova.api.world import Books
 from kilonova.model.network import SecurityGroupRule
 from kilonova.model.network_wish import NewSecurityGroupRule
@@ -32,5 +33,4 @@ async def show_rule(call: Call) -> Answer:
 
 
 async def delete_rule(call: Call) -> Answer:
-    await call.world.ledger.write(lambda books: books.networks.rules.remove(call.path["rule_id"], call.who))
-    return Answer(204)
+    return await remove(call, lambda book: book.rules, call.path["rule_id"])

@@ -4,6 +4,7 @@ from kilonova.api.call import Answer, Call
 from kilonova.api.network import views
 from kilonova.api.network.listing import read_listing, show, show_all
 from kilonova.api.network.schemas import read_one, read_one_or_many
+from kilonova.api.network.writing import change, remove
 from kilonova.api.world import Books
 from kilonova.model.network import SecurityGroup
 from kilonova.model.network_wish import NewSecurityGroup, SecurityGroupChanges
@@ -34,15 +35,12 @@ async def show_security_group(call: Call) -> Answer:
 
 async def update_security_group(call: Call) -> Answer:
     changes = read_one(call, "security_group", SecurityGroupChanges)
-    changed = await call.world.ledger.write(
-        lambda books: books.networks.groups.change(call.path["security_group_id"], changes, call.who, call.world.now())
-    )
+    changed = await change(call, lambda book: book.groups, call.path["security_group_id"], changes)
     return show(call, "security_group", views.security_group(changed))
 
 
 async def delete_security_group(call: Call) -> Answer:
-    await call.world.ledger.write(lambda books: books.networks.groups.remove(call.path["security_group_id"], call.who))
-    return Answer(204)
+    return await remove(call, lambda book: book.groups, call.path["security_group_id"])
 
 
 async def _see_to_the_default(call: Call) -> None:

@@ -4,6 +4,7 @@ from kilonova.api.call import Answer, Call
 from kilonova.api.network import views
 from kilonova.api.network.listing import read_listing, show, show_all
 from kilonova.api.network.schemas import read_one, read_one_or_many
+from kilonova.api.network.writing import change, remove
 from kilonova.api.world import Books
 from kilonova.model.network import Subnet
 from kilonova.model.network_wish import NewSubnet, SubnetChanges
@@ -33,12 +34,9 @@ async def show_subnet(call: Call) -> Answer:
 
 async def update_subnet(call: Call) -> Answer:
     changes = read_one(call, "subnet", SubnetChanges)
-    changed = await call.world.ledger.write(
-        lambda books: books.networks.subnets.change(call.path["subnet_id"], changes, call.who, call.world.now())
-    )
+    changed = await change(call, lambda book: book.subnets, call.path["subnet_id"], changes)
     return show(call, "subnet", views.subnet(changed))
 
 
 async def delete_subnet(call: Call) -> Answer:
-    await call.world.ledger.write(lambda books: books.networks.subnets.remove(call.path["subnet_id"], call.who))
-    return Answer(204)
+    return await remove(call, lambda book: book.subnets, call.path["subnet_id"])

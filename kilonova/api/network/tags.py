@@ -91,7 +91,8 @@ PORT_TAGS = TagHandlers("port_id", lambda book, one, caller: book.ports.get(one,
 GROUP_TAGS = TagHandlers("security_group_id", lambda book, one, caller: book.groups.get(one, caller))
 ROUTER_TAGS = TagHandlers("router_id", lambda book, one, caller: book.routers.get(one, caller))
 FLOATING_IP_TAGS = TagHandlers("floatingip_id", lambda book, one, caller: book.floating_ips.get(one, caller))
-ALL_TAGS = (NETWORK_TAGS, SUBNET_TAGS, PORT_TAGS, GROUP_TAGS, ROUTER_TAGS, FLOATING_IP_TAGS)
+SUBNETPOOL_TAGS = TagHandlers("subnetpool_id", lambda book, one, caller: book.subnetpools.get(one, caller))
+ALL_TAGS = (NETWORK_TAGS, SUBNET_TAGS, PORT_TAGS, GROUP_TAGS, ROUTER_TAGS, FLOATING_IP_TAGS, SUBNETPOOL_TAGS)
 
 
 def readers() -> list[Handler]:

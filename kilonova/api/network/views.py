@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from kilonova.model.caller import Caller
 from kilonova.model.network import Agent, Network, NetworkPort, SecurityGroup, SecurityGroupRule, Subnet
+from kilonova.model.subnetpool import AddressScope, SubnetPool
 
 View = dict[str, Any]
 
@@ -62,9 +63,38 @@ def subnet(one: Subnet) -> View:
         "allocation_pools": one.allocation_pools,
         "dns_nameservers": one.dns_nameservers,
         "host_routes": one.host_routes,
-        "subnetpool_id": None,
+        "subnetpool_id": one.subnetpool_id,
         "tags": one.tags,
         **standard(one),
+    }
+
+
+def subnetpool(one: SubnetPool) -> View:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "ip_version": one.ip_version,
+        "prefixes": one.prefixes,
+        "min_prefixlen": str(one.min_prefixlen),
+        "max_prefixlen": str(one.max_prefixlen),
+        "default_prefixlen": str(one.default_prefixlen),
+        "default_quota": one.default_quota,
+        "shared": one.shared,
+        "is_default": one.is_default,
+        "address_scope_id": one.address_scope_id,
+        "tags": one.tags,
+        **standard(one),
+    }
+
+
+def address_scope(one: AddressScope) -> View:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "ip_version": one.ip_version,
+        "shared": one.shared,
+        "project_id": one.project_id,
+        "tenant_id": one.project_id,
     }
 
 

@@ -49,8 +49,9 @@ class Fabric:
     def unconfirmed(self, most: int) -> FabricWanted | None:
         """What the node has not confirmed in its newest revision; None when all is. Servers only once they are wired."""
         ready = (_c.kind != SERVER) | _WIRED
-        # Groups before the ports that are in them, networks before the routers that lead there.
-        query = select(fabric).where(_c.settled.is_(False), ready).order_by(_c.kind, _c.id).limit(most)
+        # Groups before the ports that are in them, networks before the routers that lead there; what was refused comes last.
+        order = (_c.refused.is_not(None), _c.kind, _c.id)
+        query = select(fabric).where(_c.settled.is_(False), ready).order_by(*order).limit(most)
         rows = self._db.execute(query).all()
         if not rows:
             return None
@@ -134,10 +135,10 @@ class Fabric:
             self._ordered()
 
     def _router_stands(self, router_id: str) -> None:
-        """Its ports are up, and so are the floating IPs that go through it."""
+        """Its ports are as they were asked for; floating IPs through it work unless it is switched off."""
+        mine = (ports.c.device_id == router_id) & ports.c.device_owner.in_(ROUTING_OWNERS)
+        self._db.execute(update(ports).where(mine, ports.c.status != "ACTIVE").values(status="ACTIVE"))
         up = self._db.execute(select(routers.c.admin_state_up).where(routers.c.id == router_id)).scalar()
         status = "ACTIVE" if up else "DOWN"
-        mine = (ports.c.device_id == router_id) & ports.c.device_owner.in_(ROUTING_OWNERS)
-        self._db.execute(update(ports).where(mine, ports.c.status != status).values(status=status))
         theirs = floating_ips.c.router_id == router_id
         self._db.execute(update(floating_ips).where(theirs, floating_ips.c.status != status).values(status=status))

@@ -53,10 +53,13 @@ class Client:
         self._http = http
         self._headers = {"X-Auth-Token": token}
 
-    async def call(self, method: str, path: str, body: Any = None, **more: Any) -> httpx.Response:
+    async def call(
+        self, method: str, path: str, body: Any = None, extra: dict[str, str] | None = None, **more: Any
+    ) -> httpx.Response:
+        """`extra` are more headers."""
         if body is not None:
             more["json"] = body
-        return await self._http.request(method, f"/network{path}", headers=self._headers, **more)
+        return await self._http.request(method, f"/network{path}", headers=self._headers | (extra or {}), **more)
 
     async def ok(self, method: str, path: str, body: Any = None, *, status: int = 0, **more: Any) -> Any:
         answer = await self.call(method, path, body, **more)

@@ -89,6 +89,22 @@ async def test_ports_with_several_addresses(alice: Client, outside: dict[str, An
     await alice.refused("POST", "/v2.0/floatingips", {"floatingip": wrong}, status=400, kind="BadRequest")
 
 
+async def test_an_external_network_ends_with_its_idle_floating_ips(
+    alice: Client, admin: Client, outside: dict[str, Any], way: dict[str, Any]
+) -> None:
+    other = await admin.network(**{"router:external": True})
+    await admin.subnet(other["id"], "198.51.100.0/24")
+    idle = await floating(alice, other)
+    await admin.ok("DELETE", f"/v2.0/networks/{other['id']}")
+    await alice.refused("GET", f"/v2.0/floatingips/{idle['id']}", status=404)
+    port = await alice.port(way["network"])
+    used = await floating(alice, outside, port_id=port["id"])
+    idle = await floating(alice, outside)
+    await admin.refused("DELETE", f"/v2.0/networks/{outside['id']}", status=409, kind="NetworkInUse")
+    for one in (used, idle):
+        await alice.ok("GET", f"/v2.0/floatingips/{one['id']}")
+
+
 async def test_an_address_asked_for_by_name(admin: Client, alice: Client, outside: dict[str, Any]) -> None:
     said = {"floating_ip_address": "203.0.113.99"}
     body = {"floatingip": {"floating_network_id": outside["id"], **said}}

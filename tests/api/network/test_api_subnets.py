@@ -144,3 +144,16 @@ async def test_who_sees_and_who_may(alice: Client, bob: Client, admin: Client) -
     await bob.refused("DELETE", f"/v2.0/subnets/{seen['id']}", status=403)
     for query, count in (("ip_version=4", 3), ("cidr=10.1.0.0/24", 3), ("shared=true", 1), (f"network_id={private['id']}", 1)):
         assert len((await admin.ok("GET", f"/v2.0/subnets?{query}"))["subnets"]) == count, query
+
+
+async def test_a_subnet_whose_addresses_guests_make_comes_and_goes_under_ports(alice: Client) -> None:
+    network = await alice.network()
+    await alice.subnet(network["id"])
+    port = await alice.port(network["id"])
+    for mode in ("slaac", "dhcpv6-stateless"):
+        subnet = await alice.subnet(network["id"], "fd00:7::/64", ipv6_ra_mode=mode, ipv6_address_mode=mode)
+        shown = (await alice.ok("GET", f"/v2.0/ports/{port['id']}"))["port"]["fixed_ips"]
+        assert len(shown) == 2 and shown[0] == port["fixed_ips"][0]
+        assert shown[1]["subnet_id"] == subnet["id"] and shown[1]["ip_address"].startswith("fd00:7::f816:3eff:fe")
+        await alice.ok("DELETE", f"/v2.0/subnets/{subnet['id']}")
+        assert (await alice.ok("GET", f"/v2.0/ports/{port['id']}"))["port"]["fixed_ips"] == port["fixed_ips"]
