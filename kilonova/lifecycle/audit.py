@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from kilonova.lifecycle.inventory import HostInventory
 from kilonova.model import server as states
+from kilonova.model.fabric import Known
 from kilonova.model.host import Host
 from kilonova.model.ids import NodeName, ServerId
 from kilonova.model.quota import ComputeUsage
@@ -40,6 +41,8 @@ class NodeInventory(Struct, frozen=True, kw_only=True):
     role: str
     hosts: tuple[HostInventory, ...] = ()
     wired: tuple[ServerId, ...] = ()
+    known: tuple[Known, ...] = ()
+    """A network node's routers, security groups and external networks."""
     sagas: tuple[OpenSaga, ...] = ()
     volumes: tuple[str, ...] = ()
     """Those that have files on a volume node."""
@@ -85,14 +88,18 @@ class LedgerView(Struct, frozen=True, kw_only=True):
     usage: dict[str, ComputeUsage]
     nodes: tuple[tuple[str, str], ...]
     """(name, role) of those that were heard of lately."""
+    plans: dict[str, int] = {}
+    """``router/ID``, ``group/ID``, ``network/ID`` → the revision that the network node has confirmed."""
+    unconfirmed: frozenset[str] = frozenset()
+    """The same names, of those that are on their way to the network node."""
 
     def in_motion(self) -> set[str]:
-        """Servers that an order is under way for."""
-        return {order.server_id for order in self.orders}
+        """Servers that an order is under way for, and plans that are on their way."""
+        return {order.server_id for order in self.orders} | self.unconfirmed
 
     def changed(self, later: "LedgerView") -> set[str]:
-        """Servers that are not what they were."""
-        before, after = ({server.id: server for server in view.servers} for view in (self, later))
+        """Servers and plans that are not what they were."""
+        before, after = ({server.id: server for server in view.servers} | view.plans for view in (self, later))
         return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
 
 
@@ -124,6 +131,7 @@ def audit(view: LedgerView, inventories: Sequence[NodeInventory], in_motion: set
         *_usage(view),
         *_silent(view, inventories),
         *_sagas(view, inventories),
+        *_plans(view, inventories, in_motion),
     ]
     for inventory in inventories:
         for host in inventory.hosts:
@@ -207,6 +215,25 @@ def _sagas(view: LedgerView, inventories: Sequence[NodeInventory]) -> Iterator[F
             if saga.deadline is not None and view.at > saga.deadline + OVERDUE_S:
                 text = f"node {inventory.node} has not finished {saga.key}, and its deadline is over"
                 yield Finding(kind="saga overdue", about=saga.server_id, text=text)
+
+
+def _plans(view: LedgerView, inventories: Sequence[NodeInventory], in_motion: set[str]) -> Iterator[Finding]:
+    """Routers, security groups and external networks: on the network node as confirmed, and no others."""
+    nodes = [inventory for inventory in inventories if inventory.role == "network"]
+    if not nodes:
+        return
+    known = {f"{one.kind}/{one.id}": one.revision for node in nodes for one in node.known if one.kind != "server"}
+    for name in sorted({*view.plans, *known} - in_motion):
+        kind, _, about = name.partition("/")
+        if name not in known:
+            yield Finding(
+                kind=f"{kind} not on the node", about=about, text="the network node has confirmed it, and does not have it"
+            )
+        elif name not in view.plans:
+            yield Finding(kind=f"{kind} of nobody", about=about, text="a network node has it, and the ledger does not")
+        elif known[name] != view.plans[name]:
+            text = f"the network node has revision {known[name]}, and has confirmed {view.plans[name]}"
+            yield Finding(kind=f"{kind} in another revision", about=about, text=text)
 
 
 def _strangers(view: LedgerView, host: HostInventory, in_motion: set[str]) -> Iterator[Finding]:

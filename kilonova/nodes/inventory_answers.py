@@ -26,7 +26,8 @@ def network_answers(node: NetworkNode) -> Answerers:
     """What a network node is asked."""
 
     async def tell(wanted: InventoryWanted, _: Delivery) -> NodeInventory:
-        return NodeInventory(node=node.name, role="network", wired=tuple(sorted(await node.network.inventory())))
+        wired = tuple(sorted(await node.network.inventory()))
+        return NodeInventory(node=node.name, role="network", wired=wired, known=await node.network.known())
 
     return {InventoryWanted: tell}
 
