@@ -1,8 +1,13 @@
 """The stock command line: tokens, the catalogue, projects, users, roles, and who may what."""
 
+import json
+from typing import Any
+
+import openstack
 import pytest
 
 from tests.clients.session import Session
+from tests.cloud.running import Cloud
 
 pytestmark = [pytest.mark.cloud, pytest.mark.wire, pytest.mark.usefixtures("nothing_left")]
 TWICE = pytest.mark.parametrize("turn", ["first", "second"])
@@ -85,3 +90,63 @@ def test_roles_decide_what_a_user_may(osc: Session, turn: str) -> None:
 
 def test_a_wrong_password(osc: Session) -> None:
     assert "401" in osc.refused("--os-password", "wrong", "token", "issue")
+
+
+def with_credential(cloud: Cloud, made: dict[str, Any]) -> Any:
+    """A connection of a program that was handed an application credential."""
+    config = openstack.config.OpenStackConfig(config_files=[], load_yaml_config=False, load_envvars=False)
+    auth = {
+        "auth_url": f"http://{cloud.listen}/identity/v3",
+        "application_credential_id": made["ID"],
+        "application_credential_secret": made["Secret"],
+    }
+    region = config.get_one(auth_type="v3applicationcredential", auth=auth, region_name="RegionOne")
+    return openstack.connection.Connection(config=region)
+
+
+@TWICE
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")  # the SDK of itself
+def test_application_credentials(osc: Session, cloud: Cloud, turn: str) -> None:
+    rules = json.dumps([{"service": "compute", "method": "GET", "path": "/v2.1/servers/detail"}])
+    free = osc.show("application", "credential", "create", "--role", "reader", "--description", "for CI", "robot")
+    tied = osc.show("application", "credential", "create", "--secret", "s3cret", "--access-rules", rules, "watcher")
+    assert (free["Name"], free["Description"], free["Unrestricted"]) == ("robot", "for CI", False)
+    assert sorted(osc.names("application", "credential", "list")) == ["robot", "watcher"]
+    assert "Secret" not in osc.show("application", "credential", "show", "watcher")
+
+    robot, watcher = with_credential(cloud, free), with_credential(cloud, tied)
+    assert list(robot.compute.servers()) == list(watcher.compute.servers()) == []
+    assert [network.name for network in robot.network.networks()] == ["default"]
+    with pytest.raises(openstack.exceptions.HttpException, match="401"):
+        list(watcher.network.networks())
+    with pytest.raises(openstack.exceptions.ForbiddenException):
+        robot.compute.create_flavor(name="x", ram=1, vcpus=1, disk=1)
+    robot.close()
+    watcher.close()
+
+    (rule,) = osc.rows("access", "rule", "list")
+    assert (rule["Service"], rule["Method"], rule["Path"]) == ("compute", "GET", "/v2.1/servers/detail")
+    assert "403" in osc.refused("access", "rule", "delete", rule["ID"])
+    osc("application", "credential", "delete", "robot", "watcher")
+    osc("access", "rule", "delete", rule["ID"])
+
+
+@TWICE
+def test_kept_secrets_trusts_and_limits(osc: Session, turn: str) -> None:
+    osc("user", "create", "--password", "let-me-in", "bob")
+    kept = osc.show("credential", "create", "--type", "cert", "bob", "a secret")
+    assert osc.show("credential", "show", kept["id"])["blob"] == "a secret"
+    osc("credential", "delete", kept["id"])
+    keys = osc.show("ec2", "credentials", "create")
+    assert [row["Access"] for row in osc.rows("ec2", "credentials", "list")] == [keys["access"]]
+    osc("ec2", "credentials", "delete", keys["access"])
+
+    trust = osc.show("trust", "create", "--project", "admin", "--role", "reader", "admin", "bob")
+    assert trust["id"] in [row["ID"] for row in osc.rows("trust", "list")]
+    osc("trust", "delete", trust["id"])
+    limit = osc.show("registered", "limit", "create", "--service", "compute", "--default-limit", "20", "cores")
+    own = osc.show("limit", "create", "--project", "admin", "--service", "compute", "--resource-limit", "5", "cores")
+    assert (limit["default_limit"], own["resource_limit"]) == (20, 5)
+    osc("limit", "delete", own["id"])
+    osc("registered", "limit", "delete", limit["id"])
+    osc("user", "delete", "bob")

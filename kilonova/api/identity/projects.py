@@ -3,11 +3,12 @@
 from typing import Any
 
 from kilonova.api.call import Answer, Call
+from kilonova.api.identity import domain_projects
 from kilonova.api.identity.answers import change_identity, done, many, new_id, one, own_domain
 from kilonova.api.identity.bodies import given, merged, read_object
 from kilonova.api.identity.schemas import ProjectCreate, ProjectUpdate
 from kilonova.api.identity.views import View, base, project_view
-from kilonova.api.paging import read_filters, read_page
+from kilonova.api.paging import read_filters, read_flag, read_page
 from kilonova.api.world import Books
 from kilonova.errors import BadRequest, Forbidden
 from kilonova.model.identity import Project
@@ -15,6 +16,8 @@ from kilonova.model.page import Condition, Order
 
 
 async def list_projects(call: Call) -> Answer:
+    if read_flag(call, "is_domain"):
+        return await domain_projects.list_domain_projects(call)
     page = read_page(call, ("name", "id"), (Order("name"),), most=None)
     where = read_filters(call, ("name", "id", "domain_id", "parent_id"), ("enabled",))
     for tag in (call.param("tags") or "").split(","):
@@ -27,7 +30,7 @@ async def list_projects(call: Call) -> Answer:
 async def create_project(call: Call) -> Answer:
     body, extra = read_object(call, "project", ProjectCreate)
     if body.is_domain:
-        raise BadRequest("A project that acts as a domain is created as a domain.")
+        return await domain_projects.create_domain_project(call, body, extra)
 
     def add(books: Books) -> Project:
         projects = books.identity.projects
@@ -52,6 +55,8 @@ async def create_project(call: Call) -> Answer:
 
 
 async def show_project(call: Call) -> Answer:
+    if await domain_projects.asked_for_one(call):
+        return await domain_projects.show_domain_project(call)
     project_id = call.path["project_id"]
     user_id = call.who.user_id
 
@@ -69,12 +74,15 @@ async def show_project(call: Call) -> Answer:
 async def update_project(call: Call) -> Answer:
     body, extra = read_object(call, "project", ProjectUpdate)
     fields = given(body)
-    if fields.pop("is_domain", False):
+    acts_as_domain = await domain_projects.asked_for_one(call)
+    if fields.pop("is_domain", acts_as_domain) != acts_as_domain:
         raise BadRequest("Update of `is_domain` is not allowed.")
     if "tags" in fields:
         fields["tags"] = _unique(fields["tags"])
     if fields.get("enabled") is False:
         fields["tokens_from"] = call.world.now()
+    if acts_as_domain:
+        return await domain_projects.update_domain_project(call, fields, extra)
 
     def change(books: Books) -> Project:
         projects = books.identity.projects
@@ -89,6 +97,8 @@ async def update_project(call: Call) -> Answer:
 
 
 async def delete_project(call: Call) -> Answer:
+    if await domain_projects.asked_for_one(call):
+        return await domain_projects.delete_domain_project(call)
     await change_identity(call, lambda books: books.identity.projects.remove(call.path["project_id"]))
     return done()
 

@@ -182,9 +182,3 @@ async def test_group_members(cloud_api: CloudApi, ann: dict[str, Any]) -> None:
     assert (await cloud_api.delete(f"{path}/{ann['id']}")).status_code == 404
     assert (await cloud_api.put(f"{path}/{NOBODY}")).status_code == 404
     assert (await cloud_api.get(f"{V3}/groups/{NOBODY}/users")).status_code == 404
-
-
-async def test_roles_of_a_domain_are_not_built_yet(cloud_api: CloudApi) -> None:
-    answer = await cloud_api.post(f"{V3}/roles", {"role": {"name": "x", "domain_id": "default"}})
-    assert answer.status_code == 501
-    assert (await cloud_api.get(f"{V3}/roles?domain_id=default")).json()["roles"] == []
