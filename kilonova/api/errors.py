@@ -57,6 +57,12 @@ def compute_body(status: int, message: str, kind: str | None, request_id: str) -
     return {kind or _COMPUTE_KEYS.get(status, "computeFault"): {"code": status, "message": message}}
 
 
+def volume_body(status: int, message: str, kind: str | None, request_id: str) -> object:
+    """Cinder's: as Nova's, and one that is over its quota is told that waiting does not help."""
+    name = kind or _COMPUTE_KEYS.get(status, "computeFault")
+    return {name: {"code": status, "message": message, **({"retryAfter": "0"} if status == 413 else {})}}
+
+
 def identity_body(status: int, message: str, kind: str | None, request_id: str) -> object:
     """Keystone's."""
     return {"error": {"code": status, "message": message, "title": kind or phrase(status)}}

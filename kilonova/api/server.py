@@ -65,6 +65,8 @@ def _responder(world: ApiWorld, service: Service, handler: Handler) -> Responder
     serve = through_the_middleware(service, handler)
 
     async def respond(req: Any, resp: Any, **path: str) -> None:
+        if service.exact and _names_nothing(req, service):
+            raise falcon.HTTPNotFound()
         _give(await serve(_call(world, req, path)), req, resp)
 
     return respond
@@ -108,6 +110,12 @@ def _call(world: ApiWorld, req: Any, path: dict[str, str]) -> Call:
     )
 
 
+def _names_nothing(req: Any, service: Service) -> bool:
+    """The last part of the path is empty, and it is not the root or a version."""
+    asked: str = req.scope["path"]
+    return asked.endswith("/") and asked.rstrip("/").count("/") > service.mount.count("/") + 1
+
+
 def _cut_off() -> BadRequest:
     """What came may look whole and be half of what was meant, so nothing is done."""
     return BadRequest("The connection was closed before the body was complete.")
@@ -133,7 +141,11 @@ def _answer_errors_in_the_dialect(app: falcon.asgi.App[Any, Any], world: ApiWorl
     async def on_http_error(req: Any, resp: Any, error: falcon.HTTPError, params: Any, **_: Any) -> None:
         call = _call(world, req, {})
         status = int(str(error.status)[:3])
+        if status == 405 and call.slash:
+            status = 404  # …/volumes/ with the id forgotten
         service = next((s for s in services if req.path == s.mount or req.path.startswith(s.mount + "/")), None)
+        if service is not None and service.exact and status == 405 and _names_nothing(req, service):
+            status = 404
         message = "The resource could not be found." if status == 404 else str(error.description or error.title)
         if service is None:
             answer = Answer(status, identity_body(status, message, None, call.request_id))

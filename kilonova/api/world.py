@@ -12,8 +12,11 @@ from kilonova.api.identity.needs import IdentityBook
 from kilonova.api.image.needs import ImageBook, ImageStore, WebSource
 from kilonova.api.internal.needs import TraceBook
 from kilonova.api.network.needs import NetworkBook
+from kilonova.api.volume.needs import VolumeBook
+from kilonova.lifecycle.volume_books import Orders
 from kilonova.model.caller import Caller
 from kilonova.model.identity_passwords import ANY_PASSWORD, PasswordRules
+from kilonova.model.volume_wish import VolumeTerms, without_tickets
 
 Result = TypeVar("Result")
 
@@ -32,6 +35,12 @@ class Books(ComputeBooks, Protocol):
 
     @property
     def actions(self) -> TraceBook: ...
+
+    @property
+    def volumes(self) -> VolumeBook: ...
+
+    @property
+    def orders(self) -> Orders: ...
 
 
 class Ledger(Protocol):
@@ -83,5 +92,7 @@ class ApiWorld:
     """How many compute hosts and network nodes are up."""
     web: WebSource | None = None
     """Where images may be imported from; None: nowhere."""
+    volume_terms: Callable[[float], VolumeTerms] = without_tickets
+    """On which terms work on volumes is ordered at this time."""
     token_lifetime_s: float = 3600.0
     password_rules: PasswordRules = ANY_PASSWORD

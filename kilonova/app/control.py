@@ -54,15 +54,15 @@ async def control(settings: Settings) -> None:
         desk = Desk(ledger, bus, relay, terms)
         node = ControlNode(NodeName(f"control-{socket.gethostname()}"), ledger, bus, terms, faults)
         internal = service(tickets, Auditor(ledger, bus, time.time).audit)
-        web = await _web(settings, folder, ledger, desk, internal)
+        web = await _web(settings, folder, ledger, desk, (tickets, internal))
         sweeper = Sweeper(ledger, terms, settings.traces_kept_s)
         tasks = (ledger.watch(), node.run(), relay.run(), keeper.run(), sweeper.run(), web.serve(sockets=[listener]))
         await serve_until_told(*tasks)
     await ledger.close()
 
 
-async def _web(settings: Settings, folder: CloudFolder, ledger: Any, desk: Any, internal: Any) -> Any:
-    """The HTTP server with every service, its ledger furnished."""
+async def _web(settings: Settings, folder: CloudFolder, ledger: Any, desk: Any, inside: Any) -> Any:
+    """The HTTP server with every service, its ledger furnished. `inside`: the tickets, and the service that takes them."""
     from kilonova.api.compute.service import SERVICE as COMPUTE
     from kilonova.api.identity.service import SERVICE as IDENTITY
     from kilonova.api.image.recover import recover
@@ -72,11 +72,14 @@ async def _web(settings: Settings, folder: CloudFolder, ledger: Any, desk: Any, 
     from kilonova.api.server import application
     from kilonova.api.serving import quiet_server
     from kilonova.api.tokens import FernetTokens, open_keys
+    from kilonova.api.volume.service import SERVICE as VOLUME
     from kilonova.api.world import ApiWorld
     from kilonova.drivers.imagestore.files import FileStore
     from kilonova.drivers.imagestore.web import Limits, WebImages
     from kilonova.model.identity_passwords import PasswordRules
+    from kilonova.model.volume_wish import VolumeTerms
 
+    tickets, internal = inside
     store = FileStore(folder.images, settings.image_limit_gb << 30)
     passwords = Argon2()
     await recover(ledger, store)
@@ -88,6 +91,10 @@ async def _web(settings: Settings, folder: CloudFolder, ledger: Any, desk: Any, 
         )
         up = sum(host.up and host.enabled for host in hosts)
         return {"compute": up, "network": int(network is not None), "volume": int(volume is not None)}
+
+    def volume_terms(now: float) -> VolumeTerms:
+        limit, zone = settings.build_limit_s, settings.availability_zone
+        return VolumeTerms(now=now, ticket=tickets.issue, upload_ticket=tickets.issue_write, limit_s=limit, zone=zone)
 
     world = ApiWorld(
         ledger=ledger,
@@ -105,9 +112,10 @@ async def _web(settings: Settings, folder: CloudFolder, ledger: Any, desk: Any, 
             lockout_duration=settings.lockout_duration,
         ),
         readiness=readiness,
+        volume_terms=volume_terms,
         web=WebImages(Limits(settings.image_limit_gb << 30)) if settings.web_download else None,
     )
-    return quiet_server(application(world, [IDENTITY, COMPUTE, IMAGE, NETWORK, internal]))
+    return quiet_server(application(world, [IDENTITY, COMPUTE, IMAGE, NETWORK, VOLUME, internal]))
 
 
 async def _furnish(settings: Settings, folder: CloudFolder, ledger: Any, passwords: Any) -> None:
@@ -120,6 +128,7 @@ async def _furnish(settings: Settings, folder: CloudFolder, ledger: Any, passwor
     def furnish(tx: Any) -> None:
         made = bootstrap(tx, admin_password_hash=hashed, public_url=settings.url, region=settings.region)
         ensure_flavors(tx.flavors, time.time())
+        tx.volumes.types.ensure_default(time.time())
         if settings.default_network:
             tx.networks.ensure_default_network(
                 project_id=made.project_id, name="default", cidr=settings.default_network, now=time.time()

@@ -60,6 +60,11 @@ class VolumeTerms(Struct, frozen=True, kw_only=True):
         return self.now + self.limit_s
 
 
+def without_tickets(now: float) -> VolumeTerms:
+    """Where no node fetches or sends images."""
+    return VolumeTerms(now=now, ticket=_no_ticket)
+
+
 class NewVolume(Struct, frozen=True, kw_only=True):
     """A volume as a client wants it. At most one of the three sources; `size_gb` None: the source's."""
 

@@ -28,6 +28,8 @@ BUILT_IN = (
     Built("compute", "nova", "/compute/v2.1", "OpenStack Compute"),
     Built("image", "glance", "/image", "OpenStack Image"),
     Built("network", "neutron", "/network", "OpenStack Networking"),
+    Built("block-storage", "cinder", "/volume/v3/$(project_id)s", "OpenStack Block Storage"),
+    Built("volumev3", "cinderv3", "/volume/v3/$(project_id)s", "OpenStack Block Storage, by the name older clients know"),
 )
 
 

@@ -55,6 +55,10 @@ class ImageBook(Protocol):
         """The record with this id becomes `image`. Raises NotFound when it is gone."""
         ...
 
+    def fail_snapshot(self, image_id: str, now: float) -> bool:
+        """An image that waits for a node to send it goes; False when it has its bytes, or is gone."""
+        ...
+
     def remove(self, image_id: str, now: float) -> None:
         """With its members; its id is not given out again. None there is no error."""
         ...

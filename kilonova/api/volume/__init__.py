@@ -1,0 +1,1 @@
+"""Block Storage v3, as Cinder speaks it."""
