@@ -73,7 +73,7 @@ def check_request(wish: Wish, world: OrderWorld) -> Sound:
             image = books.images.for_boot(wish.image_id, viewer)
         except NotFound:
             raise BadRequest(f"Can not find requested image {wish.image_id}") from None
-        _image_fits(image, flavor)
+        refuse_unfit_image(image, flavor)
     key = None
     if wish.key_name is not None:
         try:
@@ -107,10 +107,25 @@ def reserve_quota(sound: Sound, world: OrderWorld) -> Admitted:
     count = servers_that_fit(limits, used, cores=flavor.vcpus, ram=flavor.ram_mb, wanted=wish.max_count)
     if count < wish.min_count:
         raise refuse(limits, used, cores=flavor.vcpus, ram=flavor.ram_mb, wanted=wish.min_count)
+    count = _users_share(sound, world, count)
     check_group(wish, count, limits, world.books)
     reservation = f"r-{secrets.token_hex(4)}"
     servers = tuple(_request(sound, world.desk, reservation, index, count) for index in range(count))
     return Admitted(wish=wish, nics=sound.nics, servers=servers)
+
+
+def _users_share(sound: Sound, world: OrderWorld, count: int) -> int:
+    """How many of `count` the user may have of what the project may have."""
+    wish, flavor, quotas = sound.wish, sound.flavor, world.books.quotas
+    project, user = wish.caller.project_id, wish.caller.user_id
+    limits = quotas.limits_of_user(project, user)
+    if limits is None:
+        return count
+    used = quotas.usage(project, user)
+    fits = servers_that_fit(limits, used, cores=flavor.vcpus, ram=flavor.ram_mb, wanted=count)
+    if fits < wish.min_count:
+        raise refuse(limits, used, cores=flavor.vcpus, ram=flavor.ram_mb, wanted=wish.min_count)
+    return fits
 
 
 def _request(sound: Sound, desk: OrderDesk, reservation: str, index: int, count: int) -> Requested:
@@ -143,7 +158,8 @@ def _request(sound: Sound, desk: OrderDesk, reservation: str, index: int, count:
     )
 
 
-def _image_fits(image: BootImage, flavor: Flavor) -> None:
+def refuse_unfit_image(image: BootImage, flavor: Flavor) -> None:
+    """Raises BadRequest when the flavor is too small for the image."""
     if flavor.ram_mb < image.min_ram_mb:
         raise BadRequest("Flavor's memory is too small for requested image.")
     if 0 < flavor.disk_gb < image.min_disk_gb or 0 < flavor.disk_gb << 30 < image.virtual_size:

@@ -37,7 +37,13 @@ class Keypairs(Protocol):
 class Quotas(Protocol):
     def limits(self, project_id: str) -> ComputeQuota: ...
 
-    def usage(self, project_id: str) -> ComputeUsage: ...
+    def limits_of_user(self, project_id: str, user_id: str) -> ComputeQuota | None:
+        """None when the user has none of its own."""
+        ...
+
+    def usage(self, project_id: str, user_id: str | None = None) -> ComputeUsage:
+        """Of the whole project, or of one user in it."""
+        ...
 
 
 class Hosts(Protocol):
@@ -121,6 +127,14 @@ class Servers(Protocol):
 
     def set_record(self, placed: Placed) -> None:
         """From now on actions start from this: after a rebuild or a resize."""
+        ...
+
+    def becomes(self, placed: Placed, description: str | None, now: float) -> None:
+        """What the server shows of itself from now on: names, image, key, user data and metadata."""
+        ...
+
+    def set_access(self, server_id: str, *, ipv4: str | None, ipv6: str | None, now: float) -> None:
+        """None leaves a value as it is; an empty one clears it."""
         ...
 
     def set_task(self, server_id: str, task_state: str | None, now: float) -> None: ...

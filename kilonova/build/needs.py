@@ -33,6 +33,26 @@ class Disks(Protocol):
         """An ISO 9660 volume ``config-2`` with OpenStack's metadata."""
         ...
 
+    async def assemble_beside(self, build: Placed, progress: Progress, keep_ephemeral: bool) -> None:
+        """A second set, from the image; with `keep_ephemeral` its ephemeral disks are those in use. Raises BuildFailed."""
+        ...
+
+    async def copy_beside(self, build: Placed) -> None:
+        """A second set: those in use, which no guest has, copied and as large as the flavor says. Raises BuildFailed."""
+        ...
+
+    async def swap_in(self, server_id: ServerId) -> None:
+        """The second set is in use, and those before are kept. Raises BuildFailed when there is none."""
+        ...
+
+    async def swap_back(self, server_id: ServerId) -> None:
+        """Those that were kept are in use again, those that were in use are the second set; none kept: nothing happens."""
+        ...
+
+    async def drop_spare(self, server_id: ServerId, kept: bool) -> None:
+        """The second set goes, and, if `kept` says so, those that were kept from before; the disks in use stay."""
+        ...
+
     async def remove(self, server_id: ServerId) -> None:
         """All disks of this server go; none there is no error."""
         ...

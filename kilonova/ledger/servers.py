@@ -232,6 +232,21 @@ class Servers:
         """From now on actions start from this: after a rebuild or a resize."""
         self._change(placed.server_id, record=encode(grow(placed, Placed)))
 
+    def becomes(self, placed: Placed, description: str | None, now: float) -> None:
+        """What the server shows of itself from now on."""
+        self._change(
+            placed.server_id,
+            name=placed.name,
+            hostname=placed.hostname,
+            description=description,
+            metadata=placed.metadata,
+            image_id=placed.image.id if placed.image else None,
+            image_properties=placed.image.shown_properties() if placed.image else None,
+            key_name=placed.key_name,
+            user_data=placed.user_data,
+            updated_at=now,
+        )
+
     def of_attempt(self, server_id: str, attempt: int) -> Server | None:
         row = self._db.execute(_BY_ID, {"server_id": server_id}).one_or_none()
         if row is None or row.deleted_at is not None or row.attempt != attempt:

@@ -6,6 +6,7 @@ from kilonova.lifecycle.interfaces import INTERFACES
 from kilonova.lifecycle.pause import PAUSES
 from kilonova.lifecycle.power import POWER
 from kilonova.lifecycle.reboot import REBOOTS
+from kilonova.lifecycle.rebuild import REBUILDS
 from kilonova.lifecycle.task import ServerAction
 
-SERVER_ACTIONS: Mapping[str, ServerAction] = {**POWER, **REBOOTS, **PAUSES, **INTERFACES}
+SERVER_ACTIONS: Mapping[str, ServerAction] = {**POWER, **REBOOTS, **PAUSES, **REBUILDS, **INTERFACES}

@@ -85,7 +85,7 @@ def as_it_is(server: Server, world: OrderWorld) -> Placed:
     """The server as the ledger says it must be at this moment: its record, with what has changed since it was built."""
     books, desk = world.books, world.desk
     record = books.servers.record(server.id)
-    if record is None or server.host is None or server.node is None:
+    if record is None or server.host is None or server.node is None or not books.hosts.has_claim(server.id):
         raise Conflict(f"Instance {server.id} has no host.")
     deadline = desk.now + desk.build_limit_s
     ports = books.networks.server_ports_of(server.id)

@@ -51,6 +51,15 @@ class PullOut(Deed, frozen=True, kw_only=True):
         assert answer.status_code == 202, answer.text
 
 
+class Rebuilt(Deed, frozen=True, kw_only=True):
+    """From the image it was made of, which is the only one there."""
+
+    async def ask(self, cloud: SimulatedCloud, server_id: str) -> None:
+        asked = {"rebuild": {"imageRef": cloud.furnished.image_id, **self.body}}
+        answer = await cloud.send("POST", f"/compute/v2.1/servers/{server_id}/action", asked)
+        assert answer.status_code == 202, answer.text
+
+
 DEEDS: Mapping[str, Deed] = {
     "stop": Deed(body={"os-stop": None}, status="SHUTOFF"),
     "start": Deed(body={"os-start": None}, status="ACTIVE", before=("stop",)),
@@ -58,6 +67,7 @@ DEEDS: Mapping[str, Deed] = {
     "pause": Deed(body={"pause": None}, status="PAUSED"),
     "unpause": Deed(body={"unpause": None}, status="ACTIVE", before=("pause",)),
     "crash_dump": Deed(body={"trigger_crash_dump": None}, status="ACTIVE"),
+    "rebuild": Rebuilt(body={"name": "two"}, status="ACTIVE"),
     "attach_interface": PlugIn(body={}, status="ACTIVE"),
     "detach_interface": PullOut(body={}, status="ACTIVE"),
 }

@@ -11,6 +11,7 @@ from kilonova.api.compute.changes.v2_73 import REASON_SINCE
 from kilonova.api.compute.schemas import ConsoleOutput, Lock
 from kilonova.api.compute.server_acting import Action
 from kilonova.api.compute.server_power import POWER
+from kilonova.api.compute.server_rebuild import REBUILDING
 from kilonova.api.compute.servers import find, refuse_locked
 from kilonova.errors import BadRequest, Unsupported
 from kilonova.model.server import Server
@@ -70,6 +71,7 @@ ACTIONS: Mapping[str, Action] = {
     "unlock": unlock,
     "os-getConsoleOutput": console_output,
     **POWER,
+    **REBUILDING,
 }
 
 NOT_BUILT = frozenset(
@@ -86,7 +88,6 @@ NOT_BUILT = frozenset(
         "os-getSPICEConsole",
         "os-getVNCConsole",
         "os-migrateLive",
-        "rebuild",
         "removeFixedIp",
         "removeFloatingIp",
         "removeSecurityGroup",

@@ -4,13 +4,14 @@ import base64
 import binascii
 import secrets
 import string
+from collections.abc import Iterable
 
 from msgspec import UNSET, UnsetType
 
 from kilonova.api.call import Call
 from kilonova.api.compute.asking import free_text, hostname_text, ip_text, text, truth, uuid_text, whole
 from kilonova.api.compute.hints import scheduler_hints
-from kilonova.api.compute.schemas import NewServer, Nic, ServerFields, ServerFieldsWithFiles
+from kilonova.api.compute.schemas import InjectedFile, NewServer, Nic, ServerFields, ServerFieldsWithFiles
 from kilonova.build.wish import NicWish, Wish
 from kilonova.errors import BadRequest, Forbidden
 
@@ -40,7 +41,7 @@ def wish(call: Call, asked: NewServer) -> Wish:
         user_data=_user_data(server),
         config_drive=truth(server.config_drive, "config_drive") if server.config_drive is not None else False,
         metadata=server.metadata,
-        personality=_files(server),
+        personality=files(server.personality) if isinstance(server, ServerFieldsWithFiles) else (),
         min_count=least,
         max_count=most,
         availability_zone=zone,
@@ -49,7 +50,7 @@ def wish(call: Call, asked: NewServer) -> Wish:
         description=free_text(server.description, "description"),
         hostname=hostname_text(server.hostname, "hostname") if server.hostname is not UNSET else None,
         tags=tuple(dict.fromkeys(server.tags)),
-        admin_password=server.adminPass if server.adminPass is not UNSET else _password(),
+        admin_password=server.adminPass if server.adminPass is not UNSET else password(),
         access_ipv4=ip_text(server.accessIPv4, "accessIPv4", 4) if server.accessIPv4 else "",
         access_ipv6=ip_text(server.accessIPv6, "accessIPv6", 6) if server.accessIPv6 else "",
         host=host,
@@ -134,23 +135,24 @@ def _place(call: Call, server: ServerFields) -> tuple[str | None, str | None]:
 def _user_data(server: ServerFields) -> str | None:
     if server.user_data is UNSET:
         return None
-    plain = "".join(server.user_data.split())
+    return base64_text(server.user_data, "user_data")
+
+
+def base64_text(value: str, name: str) -> str | None:
+    """Without its line breaks; None for nothing at all. Raises BadRequest when it is not base64."""
+    plain = "".join(value.split())
     try:
         base64.b64decode(plain, validate=True)
     except (binascii.Error, ValueError):
-        raise BadRequest("Invalid input for field/attribute user_data. It is not a 'base64'.") from None
+        raise BadRequest(f"Invalid input for field/attribute {name}. It is not a 'base64'.") from None
     return plain or None
 
 
-def _files(server: ServerFields) -> tuple[tuple[str, str], ...]:
-    if not isinstance(server, ServerFieldsWithFiles):
-        return ()
-    for file in server.personality:
-        try:
-            base64.b64decode("".join(file.contents.split()), validate=True)
-        except (binascii.Error, ValueError):
-            raise BadRequest("Invalid input for field/attribute contents. It is not a 'base64'.") from None
-    return tuple((file.path, file.contents) for file in server.personality)
+def files(personality: Iterable[InjectedFile]) -> tuple[tuple[str, str], ...]:
+    """(path, contents) of each. Raises BadRequest when contents are not base64."""
+    for file in personality:
+        base64_text(file.contents, "contents")
+    return tuple((file.path, file.contents) for file in personality)
 
 
 def _last_part(reference: str | int, name: str) -> str:
@@ -163,7 +165,8 @@ def _optional_text(value: str | UnsetType, name: str) -> str | None:
     return None if value is UNSET else text(value, name)
 
 
-def _password() -> str:
+def password() -> str:
+    """Twelve letters and digits, random."""
     return "".join(secrets.choice(PASSWORD_LETTERS) for _ in range(12))
 
 

@@ -7,6 +7,7 @@ an interrupted build leaves none, and a repeated one finds them and touches noth
 import asyncio
 import errno
 import os
+import threading
 import uuid
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from msgspec.structs import replace
 from kilonova.build.documents import drive_documents
 from kilonova.build.needs import Progress
 from kilonova.build.record import Placed, Wired
-from kilonova.drivers.disks import qcow2
+from kilonova.drivers.disks import qcow2, spare
 from kilonova.drivers.disks.cache import ImageCache
 from kilonova.drivers.disks.config_drive import write_config_drive
 from kilonova.drivers.disks.fetch import Fetch
@@ -47,20 +48,43 @@ class QcowDisks:
             return _listed(folder)
         if build.image is None:
             raise BuildFailed("Booting from a volume is not available yet.")
-        half = folder.with_name(_HALF)
-        clear_folder(half)
-        try:
-            make_folder(half)
-            await self._cache.link(build.image, build.image_ticket, half / "image", progress)
-            await asyncio.to_thread(_make_disks, build, build.image, half)
-            half.rename(folder)
-        except OSError as error:
-            clear_folder(half)
-            raise _explained(error) from error
-        except BaseException:  # a cancelled build too leaves nothing
-            clear_folder(half)
-            raise
+        await self._make(build, build.image, progress, folder, folder.with_name(_HALF))
         return _listed(folder)
+
+    async def assemble_beside(self, build: Placed, progress: Progress, keep_ephemeral: bool) -> None:
+        """A second set, from the image; with `keep_ephemeral` its ephemeral disks are those in use. Raises BuildFailed."""
+        home = server_folder(self._root, build.server_id, _PART).parent
+        if (home / spare.NEW).exists():
+            return
+        if build.image is None:
+            raise BuildFailed("A server that boots from a volume has no image to be made from.")
+        same = tuple((home / _PART).glob("ephemeral*.qcow2")) if keep_ephemeral else ()
+        await self._make(build, build.image, progress, home / spare.NEW, home / spare.NEW_HALF, same)
+
+    async def copy_beside(self, build: Placed) -> None:
+        """A second set: those in use, which no guest has, copied and as large as the flavor says. Raises BuildFailed."""
+        home = server_folder(self._root, build.server_id, _PART).parent
+        if not (home / spare.NEW).exists():
+            called_off = threading.Event()
+            copying = asyncio.ensure_future(asyncio.to_thread(_copy_all, build, home, called_off))
+            try:
+                await asyncio.shield(copying)
+            except asyncio.CancelledError:
+                called_off.set()
+                await asyncio.wait([copying])  # a thread cannot be cancelled, and must not write when we believe it does not
+                raise
+
+    async def swap_in(self, server_id: ServerId) -> None:
+        """The second set is in use, and those before are kept. Raises BuildFailed when there is none."""
+        await asyncio.to_thread(spare.swap_in, server_folder(self._root, server_id, _PART).parent)
+
+    async def swap_back(self, server_id: ServerId) -> None:
+        """Those that were kept are in use again; when none were, nothing happens."""
+        await asyncio.to_thread(spare.swap_back, server_folder(self._root, server_id, _PART).parent)
+
+    async def drop_spare(self, server_id: ServerId, kept: bool) -> None:
+        """The second set goes, and, if `kept` says so, those that were kept from before; the disks in use stay."""
+        await asyncio.to_thread(spare.drop, server_folder(self._root, server_id, _PART).parent, kept)
 
     async def existing(self, build: Placed) -> tuple[Disk, ...]:
         """The disks `assemble` has made. Raises BuildFailed when they are not there."""
@@ -84,12 +108,32 @@ class QcowDisks:
 
     async def remove(self, server_id: ServerId) -> None:
         """All disks of this server go; none there is no error. The cached image stays."""
-        for part in (_PART, _HALF):
+        for part in (_PART, _HALF, *spare.PARTS):
             await asyncio.to_thread(clear_folder, server_folder(self._root, server_id, part))
 
     async def inventory(self) -> set[ServerId]:
         """The servers that have disks here, whole or half."""
-        return servers_with(self._root, _PART) | servers_with(self._root, _HALF)
+        return set().union(*(servers_with(self._root, part) for part in (_PART, _HALF, *spare.PARTS)))
+
+    async def _make(
+        self, build: Placed, image: BootImage, progress: Progress, folder: Path, half: Path, same: tuple[Path, ...] = ()
+    ) -> None:
+        """All disks of the build in `folder`, at once or not at all; `same` are files that take the place of new ones."""
+        clear_folder(half)
+        try:
+            make_folder(half)
+            await self._cache.link(image, build.image_ticket, half / "image", progress)
+            await asyncio.to_thread(_make_disks, build, image, half)
+            for file in same:
+                (half / file.name).unlink(missing_ok=True)
+                os.link(file, half / file.name)
+            half.rename(folder)
+        except OSError as error:
+            clear_folder(half)
+            raise _explained(error) from error
+        except BaseException:  # a cancelled build too leaves nothing
+            clear_folder(half)
+            raise
 
 
 def _make_disks(build: Placed, image: BootImage, folder: Path) -> None:
@@ -148,6 +192,35 @@ def _cdrom_and_root(disk_size: int, cdrom_size: int, folder: Path) -> list[Disk]
 def _blank(name: str, size: int, folder: Path) -> Disk:
     qcow2.create(folder / f"{name}.qcow2", size)
     return Disk(name=name, path=f"{name}.qcow2", format="qcow2", size=size)
+
+
+def _copy_all(build: Placed, home: Path, called_off: threading.Event) -> None:
+    """The disks in use, copied and grown for the build's flavor; swap is made anew. Raises BuildFailed."""
+    source, half, flavor = home / _PART, home / spare.NEW_HALF, build.flavor
+    clear_folder(half)
+    sizes = {"root": flavor.disk_gb * _GIB, "ephemeral0": flavor.ephemeral_gb * _GIB}
+    try:
+        make_folder(half)
+        if (source / "image").exists():
+            os.link(source / "image", half / "image")
+        had = msgspec.json.decode((source / _LIST).read_bytes(), type=tuple[Disk, ...])
+        disks = [
+            disk if disk.path == "image" else spare.grown(disk, sizes[disk.name], source, half, called_off)
+            for disk in had
+            if disk.name != "swap"
+        ]
+        if flavor.ephemeral_gb and "ephemeral0" not in {disk.name for disk in had}:
+            disks.append(_blank("ephemeral0", sizes["ephemeral0"], half))
+        if flavor.swap_mb:
+            disks.append(_blank("swap", flavor.swap_mb << 20, half))
+        (half / _LIST).write_bytes(msgspec.json.encode(disks))
+        half.rename(home / spare.NEW)
+    except OSError as error:
+        clear_folder(half)
+        raise _explained(error) from error
+    except BuildFailed:
+        clear_folder(half)
+        raise
 
 
 def _listed(folder: Path) -> tuple[Disk, ...]:

@@ -77,5 +77,27 @@ def read_header(path: Path) -> Header:
     return Header(size, bool(backing_offset), external, bool(encryption))
 
 
+def grow(path: Path, size: int) -> None:
+    """A disk that `create` made, of which a guest is not running, gets larger; what is in it stays, and the new part is blank.
+
+    Only the two numbers in the header change: its first table has room for 4 TiB from the start. Raises OSError, BuildFailed.
+    """
+    size = -(-size // 512) * 512
+    with path.open("r+b") as disk:
+        head = disk.read(_HEADER.size)
+        if len(head) < _HEADER.size or head[:4] != _MAGIC:
+            raise BuildFailed("The server's disk is damaged.")
+        fields = _HEADER.unpack(head)
+        cluster_bits, old_size, entries = fields[4], fields[5], fields[7]
+        wanted = -(-size // _BYTES_PER_L1_ENTRY)
+        room = max(1, -(-entries * 8 // _CLUSTER)) * _CLUSTER // 8
+        if cluster_bits != _CLUSTER_BITS or size < old_size or wanted > room or not fields[8]:
+            raise BuildFailed("The server's disk cannot be grown to this size.")
+        disk.seek(24)
+        disk.write(struct.pack(">Q", size))
+        disk.seek(36)
+        disk.write(struct.pack(">I", max(wanted, entries)))
+
+
 def _extension(kind: int, body: bytes) -> bytes:
     return struct.pack(">II", kind, len(body)) + body + b"\0" * (-len(body) % 8)

@@ -36,6 +36,36 @@ class SimulatedDisks:
         self._faults.before("disks.add_config_drive", build.server_id)
         return Disk(name="config", path=f"simulated/{build.server_id}/config", format="iso", size=1 << 20, read_only=True)
 
+    async def assemble_beside(self, build: Placed, progress: Progress, keep_ephemeral: bool) -> None:
+        """A second set, by name."""
+        self._faults.before("disks.assemble_beside", build.server_id)
+        self._become(build.server_id, "root+new")
+
+    async def copy_beside(self, build: Placed) -> None:
+        """A second set, by name."""
+        self._faults.before("disks.copy_beside", build.server_id)
+        self._become(build.server_id, "root+new")
+
+    async def swap_in(self, server_id: ServerId) -> None:
+        """The second set is in use. Raises BuildFailed when there is none."""
+        if self._memory.words.get(server_id) not in ("root+new", "root+old"):
+            raise BuildFailed("The server's new disks are not on its host.")
+        self._become(server_id, "root+old")
+
+    async def swap_back(self, server_id: ServerId) -> None:
+        """Those that were kept are in use again."""
+        if self._memory.words.get(server_id) == "root+old":
+            self._become(server_id, "root+new")
+
+    async def drop_spare(self, server_id: ServerId, kept: bool) -> None:
+        """The second set goes, and, if `kept` says so, those that were kept from before."""
+        if self.spare_of(server_id) == "new" or (kept and self.spare_of(server_id)):
+            self._become(server_id, "root")
+
+    def spare_of(self, server_id: ServerId) -> str:
+        """``new``, ``old`` or nothing: which set is there beside that in use."""
+        return self._memory.words.get(server_id, "").partition("+")[2]
+
     async def remove(self, server_id: ServerId) -> None:
         """Forget them; none there is no error."""
         self._faults.before("disks.remove", server_id)
@@ -44,3 +74,8 @@ class SimulatedDisks:
     async def inventory(self) -> set[ServerId]:
         """The servers that have disks here."""
         return set(self._memory.words)
+
+    def _become(self, server_id: ServerId, word: str) -> None:
+        if server_id not in self._memory.words:
+            raise BuildFailed("The server's disks are not on its host.")
+        self._memory.put(server_id, word)

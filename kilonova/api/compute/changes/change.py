@@ -19,6 +19,7 @@ class Asked(Enum):
 
     SERVER_CREATE = "POST /servers"
     SERVER_UPDATE = "PUT /servers/{id}"
+    SERVER_REBUILD = "what comes with the action rebuild"
     SERVER_QUERY = "GET /servers?"
     FLAVOR_CREATE = "POST /flavors"
     FLAVOR_QUERY = "GET /flavors?"
@@ -37,6 +38,7 @@ class Shown(Enum):
 
     SERVER = "a server with its details"
     SERVER_UPDATED = "the answer to PUT /servers/{id}"
+    SERVER_REBUILT = "the answer to the action rebuild"
     FLAVOR = "a flavor with its details"
     FLAVOR_BRIEF = "a flavor in the short list"
     KEYPAIR = "a key pair"

@@ -16,7 +16,16 @@ def without_description(document: Document) -> Document:
     return document
 
 
+def rebuilt_without_description(document: Document) -> Document:
+    refuse(document, "description")
+    return document
+
+
 CHANGE = Change(
-    lift={Asked.SERVER_CREATE: described_by_its_name, Asked.SERVER_UPDATE: without_description},
+    lift={
+        Asked.SERVER_CREATE: described_by_its_name,
+        Asked.SERVER_UPDATE: without_description,
+        Asked.SERVER_REBUILD: rebuilt_without_description,
+    },
     lower={Shown.SERVER: without("description")},
 )

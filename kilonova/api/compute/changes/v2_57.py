@@ -1,6 +1,6 @@
 """2.57: files are no longer injected into a new server (user data does that), and have no limits and quotas."""
 
-from kilonova.api.compute.changes.change import Change, Document, Shown
+from kilonova.api.compute.changes.change import Asked, Change, Document, Shown, refuse, without
 from kilonova.model.quota import ComputeQuota
 
 QUOTAS = ("injected_files", "injected_file_content_bytes", "injected_file_path_bytes")
@@ -24,6 +24,20 @@ def with_file_limits(document: Document, about: ComputeQuota) -> Document:
     return {**document, "maxPersonality": about.injected_files, "maxPersonalitySize": about.injected_file_content_bytes}
 
 
-CHANGE = Change(lower={Shown.QUOTA: with_file_quotas, Shown.QUOTA_DETAIL: with_file_usage, Shown.LIMITS: with_file_limits})
+def rebuilt_without_user_data(document: Document) -> Document:
+    refuse(document, "user_data")
+    return document
+
+
+CHANGE = Change(
+    lift={Asked.SERVER_REBUILD: rebuilt_without_user_data},
+    lower={
+        Shown.SERVER_REBUILT: without("user_data"),
+        Shown.QUOTA: with_file_quotas,
+        Shown.QUOTA_CLASS: with_file_quotas,
+        Shown.QUOTA_DETAIL: with_file_usage,
+        Shown.LIMITS: with_file_limits,
+    },
+)
 FILES_UNTIL = (2, 56)
 """The newest version whose requests may hold files and their quotas: see `NewServerWithFiles` and `QuotaChangeWithFiles`."""

@@ -8,7 +8,12 @@ def without_certificates(document: Document) -> Document:
     return document
 
 
+def rebuilt_without_certificates(document: Document) -> Document:
+    refuse(document, "trusted_image_certificates")
+    return document
+
+
 CHANGE = Change(
-    lift={Asked.SERVER_CREATE: without_certificates},
+    lift={Asked.SERVER_CREATE: without_certificates, Asked.SERVER_REBUILD: rebuilt_without_certificates},
     lower={Shown.SERVER: without("trusted_image_certificates")},
 )

@@ -35,6 +35,11 @@ def as_put_showed_it(document: Document, about: Any) -> Document:
     return {name: value for name, value in document.items() if name not in NOT_AFTER_PUT and not name.startswith(LATER)}
 
 
+def as_rebuild_showed_it(document: Document, about: Any) -> Document:
+    hidden = [name for name in NOT_AFTER_PUT if name != "key_name"]
+    return {name: value for name, value in document.items() if name not in hidden and not name.startswith(LATER)}
+
+
 def no_empty_servers(document: Document, about: Any) -> Document:
     if document.get("servers") == []:
         del document["servers"]
@@ -52,6 +57,7 @@ CHANGE = Change(
     lower={
         Shown.FLAVOR: empty_swap_as_text,
         Shown.SERVER_UPDATED: as_put_showed_it,
+        Shown.SERVER_REBUILT: as_rebuild_showed_it,
         Shown.HYPERVISOR: no_empty_servers,
         Shown.HYPERVISOR_BRIEF: no_empty_servers,
     },

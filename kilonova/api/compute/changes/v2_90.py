@@ -9,6 +9,11 @@ def without_hostname(document: Document) -> Document:
     return document
 
 
+def rebuilt_without_hostname(document: Document) -> Document:
+    refuse(document, "hostname")
+    return document
+
+
 def hostname_for_admins_only(document: Document, about: Server) -> Document:
     if "OS-EXT-SRV-ATTR:host" not in document:
         document.pop("OS-EXT-SRV-ATTR:hostname", None)
@@ -16,6 +21,10 @@ def hostname_for_admins_only(document: Document, about: Server) -> Document:
 
 
 CHANGE = Change(
-    lift={Asked.SERVER_CREATE: without_hostname, Asked.SERVER_UPDATE: without_hostname},
+    lift={
+        Asked.SERVER_CREATE: without_hostname,
+        Asked.SERVER_UPDATE: without_hostname,
+        Asked.SERVER_REBUILD: rebuilt_without_hostname,
+    },
     lower={Shown.SERVER: hostname_for_admins_only},
 )
