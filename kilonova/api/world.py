@@ -12,13 +12,16 @@ from kilonova.api.identity.needs import IdentityBook
 from kilonova.api.image.needs import ImageBook, ImageStore, WebSource
 from kilonova.api.internal.needs import TraceBook
 from kilonova.api.network.needs import NetworkBook
+from kilonova.api.placement.needs import AllocationBook
 from kilonova.api.volume.needs import VolumeBook
 from kilonova.lifecycle.volume_books import Orders
 from kilonova.model.caller import Caller
 from kilonova.model.identity_passwords import ANY_PASSWORD, PasswordRules
 from kilonova.model.volume_wish import VolumeTerms, without_tickets
+from kilonova.scheduler.choose import Ratios
 
 Result = TypeVar("Result")
+USUAL_RATIOS = Ratios()
 
 
 class Books(ComputeBooks, Protocol):
@@ -41,6 +44,9 @@ class Books(ComputeBooks, Protocol):
 
     @property
     def orders(self) -> Orders: ...
+
+    @property
+    def allocations(self) -> AllocationBook: ...
 
 
 class Ledger(Protocol):
@@ -92,6 +98,8 @@ class ApiWorld:
     """How many compute hosts and network nodes are up."""
     web: WebSource | None = None
     """Where images may be imported from; None: nowhere."""
+    ratios: Ratios = USUAL_RATIOS
+    """How much may be claimed of what hosts have."""
     volume_terms: Callable[[float], VolumeTerms] = without_tickets
     """On which terms work on volumes is ordered at this time."""
     token_lifetime_s: float = 3600.0

@@ -69,6 +69,7 @@ async def _web(settings: Settings, folder: CloudFolder, ledger: Any, desk: Any, 
     from kilonova.api.image.service import SERVICE as IMAGE
     from kilonova.api.network.service import SERVICE as NETWORK
     from kilonova.api.passwords import Argon2
+    from kilonova.api.placement.service import SERVICE as PLACEMENT
     from kilonova.api.server import application
     from kilonova.api.serving import quiet_server
     from kilonova.api.tokens import FernetTokens, open_keys
@@ -78,6 +79,7 @@ async def _web(settings: Settings, folder: CloudFolder, ledger: Any, desk: Any, 
     from kilonova.drivers.imagestore.web import Limits, WebImages
     from kilonova.model.identity_passwords import PasswordRules
     from kilonova.model.volume_wish import VolumeTerms
+    from kilonova.scheduler.choose import Ratios
 
     tickets, internal = inside
     store = FileStore(folder.images, settings.image_limit_gb << 30)
@@ -113,9 +115,10 @@ async def _web(settings: Settings, folder: CloudFolder, ledger: Any, desk: Any, 
         ),
         readiness=readiness,
         volume_terms=volume_terms,
+        ratios=Ratios(cpu=settings.cpu_ratio, ram=settings.ram_ratio, disk=settings.disk_ratio),
         web=WebImages(Limits(settings.image_limit_gb << 30)) if settings.web_download else None,
     )
-    return quiet_server(application(world, [IDENTITY, COMPUTE, IMAGE, NETWORK, VOLUME, internal]))
+    return quiet_server(application(world, [IDENTITY, COMPUTE, IMAGE, NETWORK, VOLUME, PLACEMENT, internal]))
 
 
 async def _furnish(settings: Settings, folder: CloudFolder, ledger: Any, passwords: Any) -> None:

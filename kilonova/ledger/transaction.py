@@ -5,6 +5,7 @@ from functools import cached_property
 from sqlalchemy import Connection
 
 from kilonova.ledger.actions import Actions
+from kilonova.ledger.allocations import Allocations
 from kilonova.ledger.aggregates import Aggregates
 from kilonova.ledger.flavors import Flavors
 from kilonova.ledger.hosts import Hosts
@@ -52,6 +53,10 @@ class Transaction:
     @cached_property
     def hosts(self) -> Hosts:
         return Hosts(self.connection)
+
+    @cached_property
+    def allocations(self) -> Allocations:
+        return Allocations(self.connection)
 
     @cached_property
     def quotas(self) -> Quotas:

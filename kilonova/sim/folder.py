@@ -16,6 +16,7 @@ from kilonova.api.identity.service import SERVICE as IDENTITY
 from kilonova.api.image.service import SERVICE as IMAGE
 from kilonova.api.network.service import SERVICE as NETWORK
 from kilonova.api.passwords import Argon2
+from kilonova.api.placement.service import SERVICE as PLACEMENT
 from kilonova.api.server import application
 from kilonova.api.service import Service
 from kilonova.api.tokens import FernetTokens, open_keys
@@ -31,7 +32,7 @@ REGION = "RegionOne"
 PASSWORD = "simulated"
 TOKEN_LIFETIME_S = 86400.0
 _FACTS = "sim.json"
-EVERY_SERVICE: tuple[Service, ...] = (IDENTITY, COMPUTE, IMAGE, NETWORK)
+EVERY_SERVICE: tuple[Service, ...] = (IDENTITY, COMPUTE, IMAGE, NETWORK, PLACEMENT)
 
 
 class Furnished(Struct, frozen=True, kw_only=True):

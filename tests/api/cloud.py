@@ -23,7 +23,7 @@ from tests.fresh_ledger import fresh_ledger
 URL = "http://cloud.test"
 REGION = "RegionOne"
 PASSWORD = "let-me-in"
-SERVICES = ("identity", "compute", "image", "network", "volume")
+SERVICES = ("identity", "compute", "image", "network", "placement", "volume")
 
 
 @dataclass

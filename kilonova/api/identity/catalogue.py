@@ -30,6 +30,7 @@ BUILT_IN = (
     Built("network", "neutron", "/network", "OpenStack Networking"),
     Built("block-storage", "cinder", "/volume/v3/$(project_id)s", "OpenStack Block Storage"),
     Built("volumev3", "cinderv3", "/volume/v3/$(project_id)s", "OpenStack Block Storage, by the name older clients know"),
+    Built("placement", "placement", "/placement", "OpenStack Placement"),
 )
 
 
