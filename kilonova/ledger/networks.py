@@ -9,6 +9,7 @@ from functools import cached_property
 from sqlalchemy import Connection, select
 
 from kilonova.ledger.address_scopes import AddressScopes
+from kilonova.ledger.ip_availability import IpAvailability
 from kilonova.ledger.network_agents import Agents
 from kilonova.ledger.network_quotas import NetworkQuotas
 from kilonova.ledger.network_rows import NetworkRows
@@ -93,6 +94,10 @@ class Networks:
     @cached_property
     def rules(self) -> SecurityRules:
         return SecurityRules(self._connection, self.groups, self.quotas, self.fabric)
+
+    @cached_property
+    def availability(self) -> IpAvailability:
+        return IpAvailability(self._connection)
 
     @cached_property
     def agents(self) -> Agents:

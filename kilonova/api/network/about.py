@@ -24,6 +24,7 @@ EXTENSIONS: Mapping[str, tuple[str, str]] = {
     "ip-substring-filtering": ("IP address substring filtering", "Provides IP address substring filtering when listing ports"),
     "net-mtu": ("Network MTU", "Provides MTU attribute for a network resource."),
     "net-mtu-writable": ("Network MTU (writable)", "Provides a writable MTU attribute for a network resource."),
+    "network-ip-availability": ("Network IP Availability", "Provides IP availability data for each network and subnet."),
     "pagination": ("Pagination support", "Extension that indicates that pagination is enabled."),
     "port-security": ("Port Security", "Provides port security"),
     "project-id": ("project_id field enabled", "Extension that indicates that project_id field is enabled."),
@@ -33,6 +34,7 @@ EXTENSIONS: Mapping[str, tuple[str, str]] = {
     "router": ("Neutron L3 Router", "Router abstraction for basic L3 forwarding between L2 Neutron networks and NAT."),
     "router_availability_zone": ("Router Availability Zone", "Availability zone support for router."),
     "security-group": ("security-group", "The security groups extension."),
+    "service-type": ("Neutron Service Type Management", "API for retrieving service providers for Neutron services"),
     "sorting": ("Sorting support", "Extension that indicates that sorting is enabled."),
     "standard-attr-description": ("standard-attr-description", "Extension to add descriptions to standard attributes"),
     "standard-attr-revisions": ("Resource revision numbers", "This extension will display the revision number of resources."),
@@ -106,6 +108,12 @@ async def show_agent(call: Call) -> Answer:
         if one.id == agent_id:
             return Answer(200, {"agent": views.agent(one)})
     raise NotFound(f"Agent {agent_id[:64]} could not be found.", kind="AgentNotFound")
+
+
+async def list_service_providers(call: Call) -> Answer:
+    """One, and it makes routers."""
+    provider = {"service_type": "L3_ROUTER_NAT", "name": "kilonova", "default": True}
+    return Answer(200, {"service_providers": [provider]})
 
 
 async def _agents(call: Call) -> Sequence[Agent]:

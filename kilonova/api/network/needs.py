@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from kilonova.model.caller import Caller
+from kilonova.model.ip_availability import NetworkAvailability
 from kilonova.model.network import Agent, HostRoute, Listing, Network, NetworkPort, SecurityGroup, SecurityGroupRule, Subnet
 from kilonova.model.network_wish import (
     NetworkChanges,
@@ -111,6 +112,12 @@ class AddressScopeShelf(
 ): ...
 
 
+class AvailabilityBook(Protocol):
+    def all(self) -> Sequence[NetworkAvailability]:
+        """Every network, the oldest first."""
+        ...
+
+
 class NetworkQuotaBook(Protocol):
     """Counted in the transaction that uses it up. Keys are those of `DEFAULT_QUOTAS`."""
 
@@ -173,6 +180,9 @@ class NetworkBook(Protocol):
 
     @property
     def address_scopes(self) -> AddressScopeShelf: ...
+
+    @property
+    def availability(self) -> AvailabilityBook: ...
 
     @property
     def quotas(self) -> NetworkQuotaBook: ...

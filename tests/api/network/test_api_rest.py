@@ -221,3 +221,26 @@ async def test_odd_queries_are_never_our_fault(alice: Client, query: str) -> Non
         assert answer.status_code < 500, (path, answer.text)
         gone = await alice.call("GET", f"/v2.0/{path}/%00")
         assert gone.status_code == 404
+
+
+async def test_how_many_addresses_are_left(alice: Client, admin: Client) -> None:
+    network = await alice.network(name="n")
+    subnet = await alice.subnet(network["id"], "10.1.0.0/29", name="s")
+    await alice.port(network["id"])
+    (shown,) = (await admin.ok("GET", f"/v2.0/network-ip-availabilities?network_id={network['id']}"))["network_ip_availabilities"]
+    assert (shown["total_ips"], shown["used_ips"], shown["project_id"]) == (5, 1, "p-alice")
+    assert shown["subnet_ip_availability"] == [
+        {"subnet_id": subnet["id"], "subnet_name": "s", "cidr": "10.1.0.0/29", "ip_version": 4, "total_ips": 5, "used_ips": 1}
+    ]
+    one = await admin.ok("GET", f"/v2.0/network-ip-availabilities/{network['id']}")
+    assert one["network_ip_availability"] == shown
+    none = await admin.ok("GET", "/v2.0/network-ip-availabilities?ip_version=6")
+    assert none["network_ip_availabilities"] == []
+    await admin.refused("GET", f"/v2.0/network-ip-availabilities/{MISSING}", status=404, kind="NetworkNotFound")
+    await alice.refused("GET", "/v2.0/network-ip-availabilities", status=403)
+
+
+async def test_who_makes_routers(alice: Client, as_: Any) -> None:
+    (provider,) = (await alice.ok("GET", "/v2.0/service-providers"))["service_providers"]
+    assert provider["service_type"] == "L3_ROUTER_NAT" and provider["default"]
+    await as_("nobody").refused("GET", "/v2.0/service-providers", status=401)

@@ -135,6 +135,12 @@ def upgrade() -> None:
     with op.batch_alter_table('server_groups', schema=None) as batch_op:
         batch_op.create_index('ix_server_groups_project_id_created_at', ['project_id', 'created_at'], unique=False)
 
+    op.create_table('user_quotas',
+    sa.Column('project_id', sa.String(length=64), nullable=False),
+    sa.Column('user_id', sa.String(length=64), nullable=False),
+    sa.Column('changes', sa.LargeBinary(), nullable=False),
+    sa.PrimaryKeyConstraint('project_id', 'user_id', name=op.f('pk_user_quotas'))
+    )
     op.create_table('volume_messages',
     sa.Column('id', sa.String(length=36), nullable=False),
     sa.Column('project_id', sa.String(length=64), nullable=False),
