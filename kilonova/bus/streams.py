@@ -27,7 +27,7 @@ SILENCES = 2
 _STREAMS = (
     StreamConfig(
         name=subjects.ORDERS,
-        subjects=["queue.compute.*", "queue.network.*"],
+        subjects=["queue.compute.*", "queue.network.*", "queue.volume.*"],
         retention=RetentionPolicy.WORK_QUEUE,
         storage=StorageType.FILE,
         # An order older than this is past its deadline, and the ledger has ended it.
