@@ -47,6 +47,7 @@ _PROPERTIES: dict[str, Any] = {
     },
     "min_ram": {"type": "integer", "description": "Amount of ram (in MB) required to boot image."},
     "min_disk": {"type": "integer", "description": "Amount of disk space (in GB) required to boot image."},
+    "stores": _text("Stores in which the image data is.", readOnly=True),
     "self": _text("An image self url", readOnly=True),
     "file": _text("An image file url", readOnly=True),
     "schema": _text("An image schema url", readOnly=True),
