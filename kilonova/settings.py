@@ -74,6 +74,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Images may be imported from the open internet; never from addresses inside."""
     image_cache_gb: int = 50
     """How much of a host's disk cached images may take."""
+    volume_folder: str = ""
+    """Where the bytes of volumes are; empty: in the volume node's part of the data folder."""
+    volume_host: str = "127.0.0.1"
+    """The address that volumes are served at, to guests of every host."""
+    volume_limit_gb: int = 1000
+    """The largest volume."""
     end_guests: bool = False
     """Guests end with the role that is told to end; `kilonova up` sets it unless ``--keep-guests``."""
     faults: str = ""

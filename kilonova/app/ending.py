@@ -3,8 +3,9 @@
 import asyncio
 
 from kilonova.app.compute import real_host
-from kilonova.app.names import compute_node_name, network_node_name
+from kilonova.app.names import compute_node_name, network_node_name, volume_node_name
 from kilonova.app.network import network_driver
+from kilonova.app.volume import volume_store
 from kilonova.cloud_folder import CloudFolder
 from kilonova.settings import Settings
 
@@ -16,5 +17,8 @@ async def end_everything(settings: Settings) -> None:
     for hands in hosts.values():
         await asyncio.gather(*(hands.hypervisor.destroy(server_id) for server_id in await hands.hypervisor.guests()))
         await hands.hypervisor.close()
+    home = folder.node(volume_node_name(settings))
+    if home.exists():
+        await volume_store(settings, home).close(False)
     driver = await network_driver(settings, folder.node(network_node_name(settings)))
     await driver.close(False)

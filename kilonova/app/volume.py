@@ -45,6 +45,17 @@ async def volume(settings: Settings) -> None:
 
 def volume_store(settings: Settings, home: Path) -> "VolumeStore":
     """The node's drivers, as the settings say."""
-    from kilonova.drivers.volumes.simulated import SimulatedVolumes
+    if settings.hypervisor == "simulated":
+        from kilonova.drivers.volumes.simulated import SimulatedVolumes
 
-    return SimulatedVolumes(home / "volumes")
+        return SimulatedVolumes(home / "volumes")
+    from kilonova.drivers.disks.http_fetch import HttpFetch
+    from kilonova.drivers.disks.http_send import HttpSend
+    from kilonova.drivers.identity import UidRange
+    from kilonova.drivers.volumes.files import VolumeFiles, VolumeSettings
+
+    about = VolumeSettings(
+        host=settings.volume_host, largest_gb=settings.volume_limit_gb, uids=UidRange(first=settings.guest_uid_base)
+    )
+    place = Path(settings.volume_folder) if settings.volume_folder else home
+    return VolumeFiles(place, HttpFetch(settings.url), HttpSend(settings.url), about)

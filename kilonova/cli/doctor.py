@@ -20,7 +20,7 @@ Finding = tuple[str, bool, str]
 
 def examine(settings: Settings) -> int:
     """Prints a line for each finding; 0 when real guests can be built, 1 when only simulated ones."""
-    findings = [_root(), *_qemu(settings), _broker()]
+    findings = [_root(), *_qemu(settings), _volumes(), _broker()]
     abilities = probe(settings.dnsmasq)
     findings += [
         (name.replace("_", " "), ability.there, ability.reason) for name, ability in abilities.all().items() if name != "root"
@@ -58,6 +58,13 @@ def _qemu(settings: Settings) -> list[Finding]:
     except KilonovaError as error:
         return [("QEMU", True, binary), ("KVM", False, str(error))]
     return [("QEMU", True, binary), ("KVM", found.name == "kvm", found.reason)]
+
+
+def _volumes() -> Finding:
+    missing = [name for name in ("qemu-storage-daemon", "qemu-img") if shutil.which(name) is None]
+    if missing:
+        return ("volumes", False, f"{' and '.join(missing)} not installed: Debian has them in qemu-system-common and qemu-utils")
+    return ("volumes", True, "served over TLS by qemu-storage-daemon")
 
 
 def _broker() -> Finding:

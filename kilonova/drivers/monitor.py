@@ -50,7 +50,7 @@ class Monitor:
                 os.close(place)
         return cls(client, shutdowns)
 
-    async def command(self, name: str, **arguments: object) -> Any:
+    async def command(self, name: str, /, **arguments: object) -> Any:
         """Run one QMP command and return what it returns. Raises Unavailable (also when QEMU refuses it)."""
         from qemu.qmp import QMPError
 
@@ -60,7 +60,7 @@ class Monitor:
         except (QMPError, OSError, EOFError, TimeoutError) as error:
             raise Unavailable("The guest's process does not answer.") from error
 
-    async def command_quietly(self, name: str, **arguments: object) -> None:
+    async def command_quietly(self, name: str, /, **arguments: object) -> None:
         """Run one, and let it be refused: for what may be done already."""
         with suppress(Unavailable):
             await self.command(name, **arguments)
@@ -69,6 +69,11 @@ class Monitor:
         """Give QEMU a copy of an open file, which the next commands call `name`. Raises Unavailable."""
         self._client.send_fd_scm(fd)
         await self.command("getfd", fdname=name)
+
+    async def lend(self, fd: int) -> int:
+        """Give QEMU a copy of an open file; it is called ``/dev/fdset/N`` with the number returned. Raises Unavailable."""
+        self._client.send_fd_scm(fd)
+        return int((await self.command("add-fd"))["fdset-id"])
 
     async def status(self) -> str:
         """QEMU's run state: ``running``, ``paused``, ``prelaunch``, ``shutdown``, … Raises Unavailable."""

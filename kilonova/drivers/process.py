@@ -19,6 +19,8 @@ class Process:
     def __init__(self, pid: int, pidfd: int) -> None:
         self.pid = pid
         self.ended = asyncio.Event()
+        self.code: int | None = None
+        """How a child of ours ended, as a shell counts it; negative for a signal."""
         self._pidfd = pidfd
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(pidfd, self._on_end)
@@ -49,7 +51,9 @@ class Process:
 
     def _on_end(self) -> None:
         try:
-            os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)
+            end = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)
+            if end is not None:
+                self.code = end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
         except ChildProcessError:
             pass  # an earlier process of this role started it, so it is not ours to bury
         self.let_go()

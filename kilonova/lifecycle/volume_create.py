@@ -31,6 +31,8 @@ class Source(Struct, frozen=True, kw_only=True):
     image: BootImage | None = None
     image_metadata: dict[str, str] | None = None
     snapshot_id: str | None = None
+    snapshot_of: str | None = None
+    """The volume that the snapshot was taken of."""
     volume_id: str | None = None
     node: str | None = None
     type_id: str | None = None
@@ -121,7 +123,7 @@ def _order(volume: Volume, source: Source, world: VolumeWorld) -> None:
             ordered_at=terms.now,
             image=source.image,
             image_ticket=terms.ticket(source.image.id, node, terms.deadline) if source.image else "",
-            source_volume_id=source.volume_id or "",
+            source_volume_id=source.volume_id or source.snapshot_of or "",
             source_snapshot_id=source.snapshot_id or "",
         )
     )
@@ -163,6 +165,7 @@ def _from_snapshot(snapshot: Snapshot, world: VolumeWorld) -> Source:
     return Source(
         size_gb=snapshot.size_gb,
         snapshot_id=snapshot.id,
+        snapshot_of=volume.id,
         node=volume.node,
         type_id=volume.volume_type_id,
         bootable=volume.bootable,

@@ -20,7 +20,7 @@ Work = Literal["create", "delete", "extend", "snapshot", "delete_snapshot", "rev
 class VolumeOrder(Struct, frozen=True, kw_only=True):
     """control → the volume node's queue. Sizes in GiB, times Unix seconds. What a work does not need is empty.
 
-    create: blank, or from `image` (fetched with `image_ticket`), `source_volume_id` or `source_snapshot_id`.
+    create: blank, or from `image` (fetched with `image_ticket`), `source_volume_id`, or that volume's `source_snapshot_id`.
     snapshot, delete_snapshot, revert: `snapshot_id`. upload: the volume's bytes become `upload_image_id` in `upload_format`.
     """
 
