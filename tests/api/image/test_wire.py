@@ -26,7 +26,7 @@ CHUNKED = "content-type: application/octet-stream\r\ntransfer-encoding: chunked\
 
 
 @asynccontextmanager
-async def _listening(app: Any) -> AsyncIterator[int]:
+async def listening(app: Any) -> AsyncIterator[int]:
     """A real server in this event loop; yields its port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", ws="none"))
@@ -44,7 +44,7 @@ def _client(port: int) -> httpx.AsyncClient:
 
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_openstacksdk_creates_uploads_lists_downloads_and_deletes(cloud: ImageCloud, tmp_path: Path) -> None:
-    async with _listening(cloud.app) as port:
+    async with listening(cloud.app) as port:
         await asyncio.wait_for(asyncio.to_thread(_with_the_sdk, port, tmp_path), 60)
     assert cloud.files() == []
 
@@ -119,7 +119,7 @@ def _staged_and_shared(sdk: Any, openstack: Any) -> None:
 
 async def test_a_chunked_upload_that_is_cut_off_is_no_image(cloud: ImageCloud) -> None:
     """Without a content length only the connection's end tells that bytes are missing."""
-    async with _listening(cloud.app) as port, _client(port) as client:
+    async with listening(cloud.app) as port, _client(port) as client:
         image = await create(client)
         await _send_half(port, image["id"])
         async with asyncio.timeout(20):
