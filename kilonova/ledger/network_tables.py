@@ -108,6 +108,7 @@ ports = Table(
     Column("profile", Packed, nullable=False),
     Column("port_security_enabled", Boolean, nullable=False),
     Column("allowed_address_pairs", Packed, nullable=False),
+    Column("extra_dhcp_opts", Packed),
     Column("made_for_server", Boolean, nullable=False, default=False),
     Column("position", Integer, nullable=False, default=0),
     UniqueConstraint("network_id", "mac_address"),

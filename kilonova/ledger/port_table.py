@@ -10,7 +10,7 @@ from kilonova.errors import Conflict, Unavailable
 from kilonova.ledger.network_listing import chunks
 from kilonova.ledger.network_tables import network_tags, port_addresses, port_groups, ports
 from kilonova.ledger.network_tags import Tags
-from kilonova.model.network import AddressPair, FixedIp, NetworkPort
+from kilonova.model.network import AddressPair, DhcpOption, FixedIp, NetworkPort
 from kilonova.model.port_rules import new_mac
 
 _INSERT = insert(ports)
@@ -77,4 +77,5 @@ class PortTable:
 def _port(row: Row[Any], addresses: tuple[FixedIp, ...], groups: tuple[str, ...], tags: tuple[str, ...]) -> NetworkPort:
     values = {name: value for name, value in row._mapping.items() if name not in _HIDDEN}
     values["allowed_address_pairs"] = tuple(msgspec.convert(values["allowed_address_pairs"], list[AddressPair]))
+    values["extra_dhcp_opts"] = tuple(msgspec.convert(values["extra_dhcp_opts"] or [], list[DhcpOption]))
     return NetworkPort(**values, fixed_ips=addresses, security_groups=groups, tags=tags)

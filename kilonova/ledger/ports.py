@@ -26,7 +26,7 @@ from kilonova.model.ids import new_uuid
 from kilonova.model.network import SERVER_OWNER, Listing, NetworkPort
 from kilonova.model.network_rights import admin_only, network_owner_only, owner, refuse_stranger
 from kilonova.model.network_wish import FixedIpWish, NewPort, PortChanges
-from kilonova.model.port_rules import address_pairs, read_mac, vnic_type
+from kilonova.model.port_rules import address_pairs, dhcp_options, read_mac, vnic_type
 from kilonova.model.router import FLOATING_IP, ROUTER_GATEWAY, ROUTER_INTERFACE, ROUTING_OWNERS
 
 NETWORK_OWNER = "network:"
@@ -220,6 +220,9 @@ class Ports:
         if changes.allowed_address_pairs is not UNSET:
             pairs = address_pairs(changes.allowed_address_pairs, values.get("mac_address", port.mac_address))
             values["allowed_address_pairs"] = msgspec.to_builtins(pairs)
+        if changes.extra_dhcp_opts is not UNSET:
+            options = dhcp_options(port.extra_dhcp_opts, changes.extra_dhcp_opts)
+            values["extra_dhcp_opts"] = msgspec.to_builtins(options)
         has_pairs = values.get("allowed_address_pairs", port.allowed_address_pairs)
         if has_pairs and not values.get("port_security_enabled", port.port_security_enabled):
             raise _pairs_need_security()
@@ -273,6 +276,7 @@ def _said(wish: NewPort) -> dict[str, Any]:
         "host": wish.host or "",
         "vnic_type": vnic_type(wish.vnic_type),
         "profile": dict(wish.profile or {}),
+        "extra_dhcp_opts": msgspec.to_builtins(dhcp_options((), wish.extra_dhcp_opts)),
         "made_for_server": False,
         "position": 0,
     }

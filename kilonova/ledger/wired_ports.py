@@ -67,8 +67,13 @@ def _port(row: RowMapping, addresses: tuple[Address, ...], groups: tuple[str, ..
         up=row["admin_state_up"],
         groups=groups,
         allowed_pairs=_pairs(row["allowed_address_pairs"]),
+        dhcp_options=_options(row["extra_dhcp_opts"] or ()),
     )
 
 
 def _pairs(stored: Iterable[dict[str, Any]]) -> tuple[tuple[str, str], ...]:
     return tuple((pair["ip_address"], pair["mac_address"]) for pair in stored)
+
+
+def _options(stored: Iterable[dict[str, Any]]) -> tuple[tuple[str, str, int], ...]:
+    return tuple((option["opt_name"], option["opt_value"], option["ip_version"]) for option in stored)

@@ -83,6 +83,14 @@ class AddressPair(Struct, frozen=True, kw_only=True):
     mac_address: str
 
 
+class DhcpOption(Struct, frozen=True, kw_only=True):
+    """What DHCP tells one port's guest besides what it tells all. `opt_name` is a name that dnsmasq knows, or a number."""
+
+    opt_name: str
+    opt_value: str
+    ip_version: int = 4
+
+
 class NetworkPort(Struct, frozen=True, kw_only=True):
     """A port as its owner sees it; `kilonova.model.port.Port` is the same port as a build needs it."""
 
@@ -104,6 +112,7 @@ class NetworkPort(Struct, frozen=True, kw_only=True):
     port_security_enabled: bool
     security_groups: tuple[str, ...]
     allowed_address_pairs: tuple[AddressPair, ...]
+    extra_dhcp_opts: tuple[DhcpOption, ...]
     tags: tuple[str, ...]
     created_at: float
     updated_at: float

@@ -96,6 +96,14 @@ class PairWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     mac_address: Text | None = None
 
 
+class DhcpOptionWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`opt_value` None takes the option away."""
+
+    opt_name: Text
+    opt_value: Text | None = None
+    ip_version: int = 4
+
+
 class NewPort(Owned, frozen=True, kw_only=True, forbid_unknown_fields=True):
     network_id: Id
     name: Text = ""
@@ -111,6 +119,7 @@ class NewPort(Owned, frozen=True, kw_only=True, forbid_unknown_fields=True):
     port_security_enabled: bool | UnsetType = UNSET
     security_groups: list[Id] | UnsetType | None = UNSET
     allowed_address_pairs: list[PairWish] | None = None
+    extra_dhcp_opts: list[DhcpOptionWish] | None = None
 
 
 class PortChanges(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -127,6 +136,7 @@ class PortChanges(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     port_security_enabled: bool | UnsetType = UNSET
     security_groups: list[Id] | UnsetType | None = UNSET
     allowed_address_pairs: list[PairWish] | UnsetType | None = UNSET
+    extra_dhcp_opts: list[DhcpOptionWish] | UnsetType | None = UNSET
 
 
 class NewSecurityGroup(Owned, frozen=True, kw_only=True, forbid_unknown_fields=True):

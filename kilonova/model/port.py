@@ -38,6 +38,8 @@ class Port(Struct, frozen=True, kw_only=True):
     """Ids of the security groups it is in; counts only with `port_security`. In none, nothing passes but what it must have."""
     allowed_pairs: tuple[tuple[str, str], ...] = ()
     """(CIDR or IP, MAC) under which it may send, besides its own."""
+    dhcp_options: tuple[tuple[str, str, int], ...] = ()
+    """(name or number, value, IP version) that DHCP tells this guest besides what it tells all."""
 
 
 class Wire(Struct, frozen=True, kw_only=True):

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from ipaddress import IPv6Address, IPv6Network
 
 from kilonova.errors import BadRequest
-from kilonova.model.network import AddressPair
-from kilonova.model.network_wish import PairWish
+from kilonova.model.network import AddressPair, DhcpOption
+from kilonova.model.network_wish import DhcpOptionWish, PairWish
 from kilonova.model.subnet_rules import invalid, read_cidr, read_ip
 
 MAC_PREFIX = "fa:16:3e"
 MAX_PAIRS = 10
 VNIC_TYPES = ("normal", "macvtap", "direct", "baremetal", "direct-physical", "virtio-forwarder", "smart-nic")
+MAX_OPTIONS = 32
+_OPTION = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,63}")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
@@ -58,3 +60,23 @@ def address_pairs(wanted: Sequence[PairWish] | None, own_mac: str) -> tuple[Addr
     if len({(p.ip_address, p.mac_address) for p in pairs}) != len(pairs):
         raise BadRequest("Request contains duplicate address pair.", kind="DuplicateAddressPairInRequest")
     return tuple(pairs)
+
+
+def dhcp_options(have: Sequence[DhcpOption], wanted: Sequence[DhcpOptionWish] | None) -> tuple[DhcpOption, ...]:
+    """What there is, with what is wanted put in its place; a wish without a value takes an option away. Raises BadRequest."""
+    if len({(wish.opt_name, wish.ip_version) for wish in wanted or ()}) != len(wanted or ()):
+        raise BadRequest("Invalid data format for extra-dhcp-opt: there are duplicate options.", kind="HTTPBadRequest")
+    options = {(one.opt_name, one.ip_version): one for one in have}
+    for wish in wanted or ():
+        if not _OPTION.fullmatch(wish.opt_name) or wish.ip_version not in (4, 6):
+            raise invalid("extra_dhcp_opts", wish.opt_name, "is not the name of an option of IPv4 or IPv6")
+        if wish.opt_value is None:
+            options.pop((wish.opt_name, wish.ip_version), None)
+        elif not wish.opt_value.isprintable() or not wish.opt_value:
+            raise invalid("extra_dhcp_opts", wish.opt_value, "is not the value of an option")
+        else:
+            one = DhcpOption(opt_name=wish.opt_name, opt_value=wish.opt_value, ip_version=wish.ip_version)
+            options[one.opt_name, one.ip_version] = one
+    if len(options) > MAX_OPTIONS:
+        raise invalid("extra_dhcp_opts", len(options), f"options are more than {MAX_OPTIONS}")
+    return tuple(options.values())

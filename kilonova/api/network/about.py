@@ -17,6 +17,7 @@ EXTENSIONS: Mapping[str, tuple[str, str]] = {
     "external-net": ("Neutron external network", "Adds external network attribute to network resource."),
     "default-subnetpools": ("Default Subnetpools", "Provides ability to mark and use a subnetpool as the default."),
     "ext-gw-mode": ("Neutron L3 Configurable external gateway mode", "Extension of the router abstraction for SNAT"),
+    "extra_dhcp_opt": ("Neutron Extra DHCP options", "Extra options configuration for DHCP"),
     "extraroute": ("Neutron Extra Route", "Extra routes configuration for L3 router"),
     "extraroute-atomic": ("Atomically add/remove extra routes", "Edit extra routes of a router on server side"),
     "filter-validation": ("Filter parameters validation", "Provides validation on filter parameters."),

@@ -112,6 +112,7 @@ def port(one: NetworkPort, caller: Caller) -> View:
         "device_owner": one.device_owner,
         "security_groups": one.security_groups,
         "allowed_address_pairs": one.allowed_address_pairs,
+        "extra_dhcp_opts": one.extra_dhcp_opts,
         "port_security_enabled": one.port_security_enabled,
         "binding:vnic_type": one.vnic_type,
         "tags": one.tags,

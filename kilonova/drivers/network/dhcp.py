@@ -30,7 +30,7 @@ class Dnsmasq:
 
     def __init__(self, folder: Path, program: str = "dnsmasq") -> None:
         self._folder, self._program = folder, program
-        self._conf, self._hosts = folder / "dnsmasq.conf", folder / "hosts"
+        self._conf, self._hosts, self._options = folder / "dnsmasq.conf", folder / "hosts", folder / "options"
         self._leases, self._pid_file = folder / "leases", folder / "pid"
 
     def serve(self, layout: Layout, members: Iterable[Member], *, anew: bool = False) -> None:
@@ -42,6 +42,7 @@ class Dnsmasq:
         members = tuple(members)
         changed = _write(self._conf, self._configuration(layout)) or anew
         _write(self._hosts, hosts_text(members))
+        _write(self._options, options_text(members))
         pid = self.pid()
         stale = self._drop_stale_leases(members) if not changed else False
         if pid is not None and not changed and not stale and _reload(pid):
@@ -137,6 +138,7 @@ class Dnsmasq:
             f"user={_user(self._folder)}",
             f"pid-file={self._pid_file}",
             f"dhcp-hostsfile={self._hosts}",
+            f"dhcp-optsfile={self._options}",
             f"dhcp-leasefile={self._leases}",
             f"log-facility={self._folder / 'log'}",
         ]
@@ -154,8 +156,20 @@ def hosts_text(members: Iterable[Member]) -> str:
     for port in members:
         four = [ip for ip in port.ips if ":" not in ip]
         six = [f"[{ip}]" for ip in port.ips if ":" in ip]
-        lines += [f"{port.mac},{ip}\n" for ip in four[:1]]
-        lines += [f"{port.mac},{ip}\n" for ip in six]
+        own = f"{port.mac},set:{port.tap}" if port.options else port.mac
+        lines += [f"{own},{ip}\n" for ip in four[:1]]
+        lines += [f"{own},{ip}\n" for ip in six]
+    return "".join(lines)
+
+
+def options_text(members: Iterable[Member]) -> str:
+    """What single members are told besides, as dnsmasq reads it; an option it does not know it logs and leaves out."""
+    lines = []
+    for port in members:
+        for name, value, version in port.options:
+            kind = "option6" if version == 6 else "option"
+            which = name if name.isdigit() and version == 4 else f"{kind}:{name}"
+            lines.append(f"tag:{port.tap},{which},{value}\n")
     return "".join(lines)
 
 

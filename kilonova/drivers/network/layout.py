@@ -23,6 +23,7 @@ UPLINK = "up0"
 METADATA_IP = "169.254.169.254"
 METADATA_PORT = 80
 
+_OPTION = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,63}")
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 
 
@@ -65,6 +66,8 @@ class Member(Struct, frozen=True, kw_only=True):
     """Its security groups, sorted."""
     pairs: tuple[tuple[str, str], ...] = ()
     """(IP, or CIDR of more than one; MAC) under which it may send besides."""
+    options: tuple[tuple[str, str, int], ...] = ()
+    """(name or number, value, IP version) that DHCP tells it besides."""
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -168,7 +171,14 @@ def _member(port: Port) -> Member:
         pairs=tuple(
             (_ip_or_cidr(address), parsed_mac(with_mac) if with_mac else mac) for address, with_mac in port.allowed_pairs
         ),
+        options=tuple(option for option in port.dhcp_options if _is_option(option)),
     )
+
+
+def _is_option(option: tuple[str, str, int]) -> bool:
+    """One line of dnsmasq's, and nothing behind it."""
+    name, value, version = option
+    return bool(_OPTION.fullmatch(name)) and value.isprintable() and version in (4, 6)
 
 
 def addresses_of(port: Port) -> tuple[str, ...]:

@@ -184,3 +184,32 @@ async def test_many_at_once(alice: Client) -> None:
     assert len({one["fixed_ips"][0]["ip_address"] for one in made}) == 5
     await alice.refused("POST", "/v2.0/ports", body, status=409, kind="IpAddressGenerationFailure")
     assert len((await alice.ok("GET", "/v2.0/ports"))["ports"]) == 5
+
+
+async def test_what_dhcp_tells_one_port_besides(alice: Client) -> None:
+    network = await alice.network()
+    boot = {"opt_name": "bootfile-name", "opt_value": "pxelinux.0"}
+    server = {"opt_name": "tftp-server", "opt_value": "10.0.0.9", "ip_version": 4}
+    port = await alice.port(network["id"], extra_dhcp_opts=[boot])
+    assert port["extra_dhcp_opts"] == [{**boot, "ip_version": 4}]
+    path = f"/v2.0/ports/{port['id']}"
+
+    async def told(*options: dict[str, Any]) -> Any:
+        return (await alice.ok("PUT", path, {"port": {"extra_dhcp_opts": list(options)}}))["port"]["extra_dhcp_opts"]
+
+    assert await told(server) == [{**boot, "ip_version": 4}, server]
+    assert await told({"opt_name": "bootfile-name", "opt_value": None}) == [server]
+    assert await told({**server, "opt_value": "10.0.0.8"}) == [{**server, "opt_value": "10.0.0.8"}]
+    for wrong in (
+        [{"opt_name": "a\nb", "opt_value": "x"}],
+        [{"opt_name": "a", "opt_value": "x\ndhcp-script=/bin/sh"}],
+        [{"opt_name": "", "opt_value": "x"}],
+        [{"opt_name": "a", "opt_value": ""}],
+        [{"opt_name": "a", "opt_value": "x", "ip_version": 5}],
+        [server, server],
+        [{"opt_value": "x"}],
+        "x",
+    ):
+        await alice.refused("PUT", path, {"port": {"extra_dhcp_opts": wrong}}, status=400)
+        body = {"port": {"network_id": network["id"], "extra_dhcp_opts": wrong}}
+        await alice.refused("POST", "/v2.0/ports", body, status=400)

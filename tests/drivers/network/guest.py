@@ -187,7 +187,7 @@ def raw_socket(device: str = "eth0") -> socket.socket:
 
 
 def _lease(mac: bytes, patience_s: float, name: bytes) -> Lease | None:
-    asked = name + b"\x37\x05\x03\x06\x0c\x1a\x79"
+    asked = name + b"\x37\x07\x03\x06\x0c\x1a\x42\x43\x79"
     until = time.monotonic() + patience_s
     with raw_socket() as raw:
         while time.monotonic() < until:

@@ -490,6 +490,9 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('queue', sa.Text(), server_default='compute', nullable=False))
         batch_op.add_column(sa.Column('message', sa.Text(), server_default='', nullable=False))
 
+    with op.batch_alter_table('ports', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('extra_dhcp_opts', sa.LargeBinary(), nullable=True))
+
     with op.batch_alter_table('servers', schema=None) as batch_op:
         batch_op.add_column(sa.Column('locked_by', sa.Text(), nullable=True))
         batch_op.add_column(sa.Column('hints', sa.LargeBinary(), nullable=True))
