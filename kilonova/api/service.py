@@ -22,5 +22,7 @@ class Service:
     negotiate: Callable[[Call], None] | None = None
     finish: Callable[[Call, Answer], None] | None = None
     """Adds the headers that every answer of this service carries (microversion, Vary)."""
+    exact: bool = False
+    """A path with a slash at its end, below the versions, is no path of this service: an empty id is not the list."""
     types: tuple[str, ...] = ()
     """Its types in the catalogue, aliases included, as access rules name them; empty: its name alone."""

@@ -31,6 +31,8 @@ class OrderDesk(Struct, frozen=True, kw_only=True):
     ratios: Ratios
     ticket: Callable[[str, str, float], str]
     """(image id, host, good until) → what lets that host fetch that image."""
+    send_ticket: Callable[[str, str, float], str]
+    """The same for an image that waits for its bytes: what lets that host send them."""
 
 
 class OrderWorld(Struct, frozen=True):

@@ -9,7 +9,7 @@ from kilonova.model.caller import Caller
 from kilonova.model.flavor import Flavor
 from kilonova.model.guest import HostFacts
 from kilonova.model.host import Host
-from kilonova.model.ids import NodeName
+from kilonova.model.ids import ImageId, NodeName
 from kilonova.model.image import BootImage
 from kilonova.model.images import Viewer
 from kilonova.model.keypair import Keypair
@@ -17,6 +17,7 @@ from kilonova.model.port import Port
 from kilonova.model.quota import ComputeQuota, ComputeUsage
 from kilonova.model.server import Fault, Server
 from kilonova.model.server_group import ServerGroup
+from kilonova.model.snapshots import Snapshot
 from kilonova.model.span import Span
 
 
@@ -27,6 +28,18 @@ class Flavors(Protocol):
 class Images(Protocol):
     def for_boot(self, image_id: str, viewer: Viewer) -> BootImage:
         """Raises NotFound, or BadRequest when it cannot be booted."""
+        ...
+
+    def begin_snapshot(self, snapshot: Snapshot, now: float) -> ImageId:
+        """A queued image that waits for a host to send it; its id. Raises TooLarge for more properties than an image may have."""
+        ...
+
+    def fail_snapshot(self, image_id: str, now: float) -> bool:
+        """It will get no bytes: its record goes. False when it has its bytes, or is gone."""
+        ...
+
+    def rotate_backups(self, server_id: str, backup_type: str, rotation: int, now: float) -> None:
+        """Only so many of the server's backups of this type stay, the newest."""
         ...
 
 

@@ -1,9 +1,10 @@
 """Security group rules as the compute API once spoke of them: ingress only, -1 for any ICMP type, ports in pairs. Pure."""
 
+from ipaddress import ip_network
+
 from kilonova.errors import BadRequest
 from kilonova.model.network import SecurityGroupRule
 from kilonova.model.network_wish import NewSecurityGroupRule
-from kilonova.model.subnet_rules import read_cidr
 
 EVERYWHERE = "0.0.0.0/0"
 ANY_PORT = (1, 65535)
@@ -77,8 +78,7 @@ def _checked(protocol: str, ends: Ends) -> tuple[int, int]:
 def _prefix(cidr: str | None) -> str:
     if not cidr:
         return EVERYWHERE
-    whole = cidr if "/" in cidr else f"{cidr}/{128 if ':' in cidr else 32}"
     try:
-        return str(read_cidr(whole, "cidr"))
-    except BadRequest:
+        return str(ip_network(cidr, strict=False))
+    except ValueError:
         raise BadRequest(f"Invalid CIDR {cidr[:80]}.") from None

@@ -10,7 +10,7 @@ from kilonova.api.compute.changes.change import Document, Shown
 from kilonova.api.compute.saying import long_stamp
 from kilonova.api.compute.schemas_admin import AggregateAction, AggregateUpdate, CacheImages, NewAggregate
 from kilonova.api.world import Books
-from kilonova.errors import BadRequest, Unsupported
+from kilonova.errors import BadRequest, NotFound, Unsupported
 from kilonova.model.aggregate import Aggregate
 
 NOT_IN_ANSWER_TO_CREATE = ("hosts", "metadata")
@@ -92,7 +92,10 @@ async def _change(call: Call, change: Change) -> Answer:
 
 
 def _id(call: Call) -> int:
-    return whole(call.path["aggregate_id"], "id")
+    given = whole(call.path["aggregate_id"], "id", -(10**12), 10**12)
+    if not 0 < given < 2**31:
+        raise NotFound(f"Aggregate {given} could not be found.")
+    return given
 
 
 def _name(value: str, field: str) -> str:

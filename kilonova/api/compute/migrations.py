@@ -1,7 +1,7 @@
 """/os-migrations: the moves of all servers; and the live migrations of one server that are under way."""
 
 from kilonova.api.call import Answer, Call
-from kilonova.api.compute.asking import body, last, moment, only, page, query, shown, whole
+from kilonova.api.compute.asking import body, last, moment, only, page, query, shown
 from kilonova.api.compute.changes.change import Asked, Document, Shown
 from kilonova.api.compute.query_names import MIGRATION_PARAMETERS
 from kilonova.api.compute.saying import links, long_stamp, next_page
@@ -74,9 +74,9 @@ def _running(call: Call, books: Books) -> Migration:
     """The migration of the path. Raises NotFound, also when it is none that is under way."""
     server = find(call, books)
     text = call.path["migration_id"]
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise NotFound(f"Migration {text[:80]} not found for instance {server.id}")
-    one = books.migrations.of_server(server.id, whole(text, "id", 0, 2**31 - 1))
+    one = books.migrations.of_server(server.id, int(text))
     if one.kind != LIVE:
         raise NotFound(f"Migration {one.id} for server {server.id} is not live-migration.")
     if one.status not in RUNNING:

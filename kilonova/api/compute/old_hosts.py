@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from msgspec import UNSET, UnsetType
+
 from kilonova.api.call import Answer, Call
 from kilonova.api.compute.asking import body, last
 from kilonova.api.compute.changes.change import Document
@@ -44,14 +46,15 @@ async def show(call: Call) -> Answer:
 async def update(call: Call) -> Answer:
     """Whether it takes new servers."""
     asked = body(call, HostChange)
-    if isinstance(asked.maintenance_mode, str):
-        raise Unsupported("Hosts have no maintenance mode in this cloud; disable the host instead.")
-    if not isinstance(asked.status, str) or asked.status.strip().lower() not in STATUSES:
+    status, mode = _switch(asked.status, "status"), _switch(asked.maintenance_mode, "maintenance_mode")
+    if status is None and mode is None:
         raise BadRequest("Invalid input for field/attribute status. It must be enable or disable.")
-    enabled = STATUSES[asked.status.strip().lower()]
 
     def change(books: Books) -> Role:
-        return books.hosts.set_enabled(_find(call, books).service_id, enabled, None)
+        host = _find(call, books)
+        if mode is not None or status is None:
+            raise Unsupported("Hosts have no maintenance mode in this cloud; disable the host instead.")
+        return books.hosts.set_enabled(host.service_id, status, None)
 
     role = await call.world.ledger.write(change)
     return Answer(200, {"host": role.host, "status": "enabled" if role.enabled else "disabled"})
@@ -61,6 +64,15 @@ async def power(call: Call) -> Answer:
     """startup, shutdown, reboot: the machine itself is none of this cloud's business."""
     await call.world.ledger.read(lambda books: _find(call, books))
     raise Unsupported("The power of hosts cannot be switched in this cloud.")
+
+
+def _switch(value: str | UnsetType, name: str) -> bool | None:
+    if value is UNSET:
+        return None
+    word = value.strip().lower()
+    if word not in STATUSES:
+        raise BadRequest(f"Invalid input for field/attribute {name}. Value: {value[:80]}. It must be enable or disable.")
+    return STATUSES[word]
 
 
 def _find(call: Call, books: Books) -> Host:

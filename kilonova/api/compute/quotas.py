@@ -24,13 +24,13 @@ Known = tuple[ComputeQuota, ComputeUsage, int]
 
 async def show(call: Call) -> Answer:
     project = await _project(call)
-    quota = await call.world.ledger.read(lambda books: books.quotas.limits(project))
+    quota = await call.world.ledger.read(lambda books: _limits(books, project, _user(call)))
     return Answer(200, {"quota_set": {"id": project, **_quota(call, quota)}})
 
 
 async def detail(call: Call) -> Answer:
     project = await _project(call)
-    quota, used, groups = await call.world.ledger.read(lambda books: _look(books, project))
+    quota, used, groups = await call.world.ledger.read(lambda books: _look(books, project, _user(call)))
     in_use = {"instances": used.instances, "cores": used.cores, "ram": used.ram, "server_groups": groups}
     document: Document = {name: {"limit": getattr(quota, name), "in_use": in_use.get(name, 0), "reserved": 0} for name in QUOTAS}
     return Answer(200, {"quota_set": {"id": project, **shown(call, Shown.QUOTA_DETAIL, document, quota)}})
@@ -43,9 +43,8 @@ async def defaults(call: Call) -> Answer:
 
 
 async def update(call: Call) -> Answer:
-    """Below what is in use only with ``force``."""
-    _refuse_users(call)
-    project = await _project(call)
+    """Below what is in use only with ``force``. A user's limits are no larger than its project's."""
+    project, user = await _project(call), _user(call)
     shape = QuotaUpdate if call.version > FILES_UNTIL else QuotaUpdateWithFiles
     asked = body(call, shape, Asked.QUOTA_UPDATE).quota_set
     changes = _changes(asked)
@@ -53,8 +52,12 @@ async def update(call: Call) -> Answer:
 
     def change_it(books: Books) -> ComputeQuota:
         if not force:
-            _refuse_less_than_in_use(books.quotas.usage(project), changes)
-        return books.quotas.change(project, changes)
+            _refuse_less_than_in_use(books.quotas.usage(project, user), changes)
+        if user is None:
+            return books.quotas.change(project, changes)
+        if not force:
+            _refuse_more_than_the_project(books.quotas.limits(project), changes)
+        return books.quotas.change_of_user(project, user, changes)
 
     quota = await call.world.ledger.write(change_it)
     return Answer(200, {"quota_set": _quota(call, quota)})
@@ -62,10 +65,17 @@ async def update(call: Call) -> Answer:
 
 async def delete(call: Call) -> Answer:
     """Back to the defaults."""
-    _refuse_users(call)
     only(call, "user_id", since=75)
     project = _allowed(call)
-    await call.world.ledger.write(lambda books: books.quotas.forget(project))
+    user = _user(call)
+
+    def forget(books: Books) -> None:
+        if user is None:
+            books.quotas.forget(project)
+        else:
+            books.quotas.forget_user(project, user)
+
+    await call.world.ledger.write(forget)
     return Answer(202)
 
 
@@ -93,8 +103,18 @@ async def limits(call: Call) -> Answer:
     return Answer(200, {"limits": {"rate": [], "absolute": shown(call, Shown.LIMITS, document, quota)}})
 
 
-def _look(books: Books, project: str) -> Known:
-    return books.quotas.limits(project), books.quotas.usage(project), books.server_groups.count(project)
+def _look(books: Books, project: str, user: str | None = None) -> Known:
+    return _limits(books, project, user), books.quotas.usage(project, user), books.server_groups.count(project)
+
+
+def _limits(books: Books, project: str, user: str | None) -> ComputeQuota:
+    own = None if user is None else books.quotas.limits_of_user(project, user)
+    return own or books.quotas.limits(project)
+
+
+def _user(call: Call) -> str | None:
+    """Whose share of the project's limits is meant; None is the project."""
+    return last(call.query, "user_id") or None
 
 
 async def _project(call: Call) -> str:
@@ -119,11 +139,6 @@ def _allowed(call: Call) -> str:
     return project
 
 
-def _refuse_users(call: Call) -> None:
-    if last(call.query, "user_id") is not None:
-        raise BadRequest("Quotas of single users are not kept in this cloud, only those of projects.")
-
-
 def _quota(call: Call, quota: ComputeQuota) -> Document:
     return shown(call, Shown.QUOTA, {name: getattr(quota, name) for name in QUOTAS}, quota)
 
@@ -138,3 +153,10 @@ def _refuse_less_than_in_use(used: ComputeUsage, changes: Mapping[str, int]) -> 
         new = changes.get(name, UNLIMITED)
         if new != UNLIMITED and new < in_use:
             raise BadRequest(f"Quota limit {new} for {name} must be greater than or equal to already used and reserved {in_use}.")
+
+
+def _refuse_more_than_the_project(limits: ComputeQuota, changes: Mapping[str, int]) -> None:
+    for name, new in changes.items():
+        most = getattr(limits, name)
+        if most != UNLIMITED and (new == UNLIMITED or new > most):
+            raise BadRequest(f"Quota limit {new} for {name} must be less than or equal to {most}.")

@@ -14,4 +14,5 @@ SERVICE = Service(
     error_body=compute_body,
     negotiate=negotiate,
     finish=finish,
+    exact=True,
 )

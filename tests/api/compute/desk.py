@@ -64,10 +64,12 @@ def _insert(books: Transaction, wish: Wish, index: int) -> str:
         user_data=wish.user_data,
         metadata=wish.metadata,
         config_drive=wish.config_drive,
+        hints=wish.hints,
         reservation_id="r-12345678",
         launch_index=index,
         created_at=1000.0 + len(books.servers.find(_ALL)),
     )
     extra = {"description": wish.description, "tags": wish.tags, "access_ipv4": wish.access_ipv4, "access_ipv6": wish.access_ipv6}
+    extra["disk_config"] = wish.disk_config
     books.servers.insert(request, extra, None)
     return request.server_id

@@ -57,7 +57,7 @@ async def test_no_quota(compute: Compute) -> None:
     assert (await compute.admin("PUT", path, {"quota_set": {"instances": 0, "force": True}})).status_code == 200
     assert (await compute.send("PUT", path, {"quota_set": {}})).status_code == 403
     assert (await compute.send("GET", "/os-quota-sets/other")).status_code == 403
-    assert (await compute.admin("PUT", path + "?user_id=u", {"quota_set": {}})).status_code == 400
+    assert (await compute.admin("PUT", path + "?user_id=u", {"quota_set": {"ram": 10**6}})).status_code == 400
 
 
 async def test_zones(compute: Compute) -> None:
@@ -144,3 +144,37 @@ async def test_hypervisors_as_they_were(compute: Compute) -> None:
         ("9/uptime", 404),
     ):
         assert (await compute.admin("GET", f"/os-hypervisors/{path}", version="2.1")).status_code == status
+
+
+async def test_quotas_of_one_user(compute: Compute) -> None:
+    path = f"/os-quota-sets/{compute.project}"
+    changed = await compute.admin("PUT", path + "?user_id=u", {"quota_set": {"cores": 3}})
+    assert (changed.json()["quota_set"]["cores"], changed.json()["quota_set"]["ram"]) == (3, 51200)
+    assert (await compute.send("GET", path + "?user_id=u")).json()["quota_set"]["cores"] == 3
+    assert (await compute.send("GET", path + "?user_id=other")).json()["quota_set"]["cores"] == 20
+    assert (await compute.send("GET", path + "/detail?user_id=u")).json()["quota_set"]["cores"]["limit"] == 3
+    assert (await compute.admin("DELETE", path + "?user_id=u")).status_code == 202
+    assert (await compute.send("GET", path + "?user_id=u")).json()["quota_set"]["cores"] == 20
+
+
+async def test_quotas_of_a_project_that_is_none(compute: Compute) -> None:
+    for method, path in (("GET", ""), ("GET", "/detail"), ("GET", "/defaults"), ("PUT", "")):
+        assert (await compute.admin(method, f"/os-quota-sets/nobody{path}", {"quota_set": {}})).status_code == 400
+    assert (await compute.admin("DELETE", "/os-quota-sets/nobody")).status_code == 202
+
+
+async def test_quota_classes(compute: Compute) -> None:
+    path = "/os-quota-class-sets/default"
+    old = (await compute.admin("GET", path, version="2.1")).json()["quota_class_set"]
+    assert old["id"] == "default" and old["floating_ips"] == -1 and "server_groups" not in old and old["injected_files"] == 5
+    changed = (await compute.admin("PUT", path, {"quota_class_set": {"cores": 7}})).json()["quota_class_set"]
+    assert changed["cores"] == 7 and "id" not in changed and "injected_files" not in changed
+    assert (await compute.send("GET", f"/os-quota-sets/{compute.project}")).json()["quota_set"]["cores"] == 7
+    assert (await compute.send("GET", f"/os-quota-sets/{compute.project}/defaults")).json()["quota_set"]["cores"] == 7
+    assert (await compute.admin("PUT", f"/os-quota-sets/{compute.project}", {"quota_set": {"ram": 1}})).status_code == 200
+    assert (await compute.admin("PUT", path, {"quota_class_set": {"cores": 8}})).status_code == 200
+    assert (await compute.send("GET", f"/os-quota-sets/{compute.project}")).json()["quota_set"]["cores"] == 8
+    for version, wrong in (("2.104", {"cores": -2}), ("2.104", {"injected_files": 1}), ("2.49", {"server_groups": 1})):
+        assert (await compute.admin("PUT", path, {"quota_class_set": wrong}, version=version)).status_code == 400
+    assert (await compute.admin("PUT", f"/os-quota-class-sets/{'x' * 256}", {"quota_class_set": {}})).status_code == 400
+    assert (await compute.send("GET", path)).status_code == 403
