@@ -13,4 +13,5 @@ SERVICE = Service(
     error_body=volume_body,
     negotiate=negotiate,
     finish=finish,
+    types=("block-storage", "volumev3", "volume", "block-store"),
 )
