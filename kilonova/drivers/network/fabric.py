@@ -72,12 +72,23 @@ class Fabric:
 
     async def restore(self) -> None:
         """Make every router whole; its networks stand."""
-        for router_id, record in self._store.routers.all().items():
-            try:
-                await to_the_end(self._stand(record))
-            except BuildFailed as error:
-                self._failed.add(("router", router_id))
-                _log.warning("router %s could not be restored: %s", router_id, error)
+        self._networks.made |= self.networks()
+        await self.mend()
+
+    async def mend(self) -> None:
+        """Routers get wires into those of their networks whose namespace is new."""
+        while fresh := self._networks.made & self.networks():
+            self._networks.made -= fresh
+            for router_id, record in self._store.routers.all().items():
+                if fresh.isdisjoint(end.network_id for end in record.ends):
+                    continue
+                try:
+                    async with self._networks.locked([f"plan router {router_id}"]):
+                        await to_the_end(self._stand(record))
+                except BuildFailed as error:
+                    self._failed.add(("router", router_id))
+                    _log.warning("router %s could not be restored: %s", router_id, error)
+        self._networks.made.clear()
 
     async def forget_all(self) -> None:
         """No router, no group, no external network any more; what stands of routers goes."""
@@ -136,6 +147,7 @@ class Fabric:
             self._store.routers.keep(router_id, after)
             for network_id in sorted({end.network_id for end in after.ends}):
                 await self._networks.settle_alone(network_id)
+                self._networks.made.discard(network_id)
         trouble: BuildFailed | None = None
         try:
             if plan is not None:

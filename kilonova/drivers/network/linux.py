@@ -186,6 +186,8 @@ class LinuxNetwork:
             await self._make_true(server_id, before, after)
             undo.pop_all()
         self._networks.settle_soon(_groups_that_change(before, after), networks)
+        if self._networks.made:
+            await self._fabric.mend()
         return {network_id: place.namespace for network_id, place in self._store.networks().items() if network_id in networks}
 
     async def _make_true(self, server_id: ServerId, before: ServerWires | None, after: ServerWires | None) -> None:

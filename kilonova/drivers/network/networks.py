@@ -21,6 +21,8 @@ from kilonova.errors import BuildFailed
 from kilonova.model.ids import NetworkId, ServerId
 
 _log = logging.getLogger(__name__)
+TRIES = 5
+AGAIN_S = 1.0
 
 
 class Networks:
@@ -34,6 +36,8 @@ class Networks:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._soon: set[NetworkId] = set()
         self._later: asyncio.Task[None] | None = None
+        self.made: set[NetworkId] = set()
+        """Networks whose namespace is new: routers have no wire into it yet. Whoever lays the wires takes them out."""
 
     @asynccontextmanager
     async def locked(self, names: Iterable[str]) -> AsyncIterator[None]:
@@ -97,12 +101,18 @@ class Networks:
         await self._metadata.close()
 
     async def _settle_those(self) -> None:
+        tries = TRIES
         while self._soon:
             network_id = self._soon.pop()
             try:
                 await self.settle_alone(network_id)
+                tries = TRIES
             except BuildFailed:
-                _log.warning("network %s does not know yet who is in its groups; its next change tells it", network_id)
+                if tries := tries - 1:
+                    self._soon.add(network_id)
+                    await asyncio.sleep(AGAIN_S)
+                else:
+                    _log.warning("network %s does not know who is in its groups; its next change tells it", network_id)
 
     async def _stand(self, network_id: NetworkId, target: Wanted) -> None:
         place = self._store.place(network_id, self._prefix)
@@ -116,6 +126,7 @@ class Networks:
         else:
             await asyncio.to_thread(self._assembly.put_up, place, target)
         self._standing[network_id] = target
+        self.made |= set() if there else {network_id}
         if not self._metadata.listens(network_id):
             await self._metadata.listen(network_id, await asyncio.to_thread(self._assembly.listener, place))
 

@@ -7,8 +7,10 @@ import pytest
 from kilonova.build.needs import Network
 from kilonova.drivers.network.simulated import SimulatedNetwork
 from kilonova.errors import BuildFailed
+from kilonova.model.fabric import Known
 from kilonova.model.ids import ServerId
 from tests.drivers.network.guest import NET_B, a_port
+from tests.drivers.network.plans import OUTER, WEB, a_group, a_router
 
 ONE, TWO = ServerId("server-one"), ServerId("server-two")
 
@@ -54,3 +56,25 @@ async def test_faults_fire_before_anything_happens(point: str, left: set[ServerI
         await node.unwire(ONE)
     assert await node.inventory() == left
     assert f"{point} {ONE}" in faults.seen
+
+
+async def test_plans_are_remembered_by_their_revision(tmp_path: Path) -> None:
+    node = SimulatedNetwork(tmp_path / "net.log")
+    assert await node.take_group(a_group(revision=2)) == 2
+    assert await node.take_group(a_group(revision=1)) == 2
+    assert await node.take_router(a_router(3)) == 3
+    assert await node.take_network(OUTER) == 1
+    assert await node.take_ports(ONE, 4, ()) == 4
+    again = SimulatedNetwork(tmp_path / "net.log")
+    assert {(one.kind, one.revision) for one in await again.known()} == {
+        ("group", 2),
+        ("router", 3),
+        ("network", 1),
+        ("server", 4),
+    }
+    await again.drop(Known(kind="router", id=a_router().id, revision=2))
+    await again.drop(Known(kind="group", id=WEB, revision=2))
+    await again.unwire(ONE)
+    assert {one.kind for one in await again.known()} == {"router", "network"}
+    await again.close(keep=False)
+    assert await SimulatedNetwork(tmp_path / "net.log").known() == ()

@@ -11,6 +11,7 @@ from kilonova.drivers.network.user import UserNetwork
 from kilonova.errors import BuildFailed
 from kilonova.model.ids import ServerId
 from tests.drivers.network.guest import NET_B, a_port
+from tests.drivers.network.plans import a_group, a_router
 
 ONE, TWO = ServerId("server-one"), ServerId("server-two")
 PORTS = range(25000, 25400)
@@ -68,3 +69,12 @@ async def test_a_failed_wire_keeps_what_was_there(tmp_path: Path) -> None:
 async def test_a_state_file_that_is_damaged_is_begun_anew(tmp_path: Path) -> None:
     (tmp_path / "user.json").write_bytes(b'{"server-one": ')
     assert await UserNetwork(tmp_path / "user.json", PORTS).inventory() == set()
+
+
+async def test_there_are_no_routers_and_that_is_said(tmp_path: Path) -> None:
+    node = UserNetwork(tmp_path / "user.json", PORTS)
+    with pytest.raises(BuildFailed, match="no routers"):
+        await node.take_router(a_router())
+    assert await node.take_router(a_router(2, inside=(), gateway=None)) == 2
+    assert await node.take_group(a_group()) == 1
+    assert {one.kind for one in await UserNetwork(tmp_path / "user.json", PORTS).known()} == {"router", "group"}
