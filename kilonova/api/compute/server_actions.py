@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 
 from kilonova.api.call import Answer, Call
-from kilonova.api.compute.asking import body, free_text, whole
-from kilonova.api.compute.changes.v2_73 import REASON_SINCE
-from kilonova.api.compute.schemas import ConsoleOutput, Lock
+from kilonova.api.compute.asking import body, whole
+from kilonova.api.compute.schemas import ConsoleOutput
 from kilonova.api.compute.server_acting import Action
+from kilonova.api.compute.server_guard import GUARD
+from kilonova.api.compute.server_images import IMAGES
 from kilonova.api.compute.server_power import POWER
 from kilonova.api.compute.server_rebuild import REBUILDING
 from kilonova.api.compute.servers import find, refuse_locked
@@ -44,44 +45,21 @@ async def console_output(call: Call, server: Server, argument: Any) -> Answer:
     return Answer(200, {"output": output})
 
 
-async def lock(call: Call, server: Server, argument: Any) -> Answer:
-    """Until it is unlocked, only admins may change it."""
-    reason = None
-    if call.version >= REASON_SINCE:
-        try:
-            asked = msgspec.convert(argument, Lock | None)
-        except msgspec.ValidationError as wrong:
-            raise BadRequest(f"Invalid input: {wrong}") from None
-        reason = None if asked is None else free_text(asked.locked_reason, "locked_reason")
-    now = call.world.now()
-    await call.world.ledger.write(lambda books: books.servers.set_locked(server.id, True, reason, now))
-    return Answer(202)
-
-
-async def unlock(call: Call, server: Server, argument: Any) -> Answer:
-    now = call.world.now()
-    await call.world.ledger.write(lambda books: books.servers.set_locked(server.id, False, None, now))
-    return Answer(202)
-
-
 WHEN_LOCKED = ("lock", "unlock", "os-getConsoleOutput")
 
 ACTIONS: Mapping[str, Action] = {
-    "lock": lock,
-    "unlock": unlock,
     "os-getConsoleOutput": console_output,
+    **GUARD,
     **POWER,
     **REBUILDING,
+    **IMAGES,
 }
 
 NOT_BUILT = frozenset(
     [
         "addFixedIp",
         "addFloatingIp",
-        "addSecurityGroup",
         "confirmResize",
-        "createBackup",
-        "createImage",
         "evacuate",
         "migrate",
         "os-getSerialConsole",
@@ -90,7 +68,6 @@ NOT_BUILT = frozenset(
         "os-migrateLive",
         "removeFixedIp",
         "removeFloatingIp",
-        "removeSecurityGroup",
         "rescue",
         "resize",
         "resume",

@@ -125,6 +125,15 @@ async def test_history(compute: Compute) -> None:
     assert (await compute.send("GET", path, version="2.20")).status_code == 404
 
 
+async def test_only_an_admin_takes_an_admins_lock_off(compute: Compute) -> None:
+    path = f"/servers/{await compute.server()}/action"
+    assert (await compute.admin("POST", path, {"lock": None})).status_code == 202
+    assert (await compute.send("POST", path, {"unlock": None})).status_code == 403
+    assert (await compute.admin("POST", path, {"unlock": None})).status_code == 202
+    assert (await compute.send("POST", path, {"lock": None})).status_code == 202
+    assert (await compute.send("POST", path, {"unlock": None})).status_code == 202
+
+
 async def test_a_locked_server_obeys_admins_only(compute: Compute) -> None:
     new = await compute.server()
     path = f"/servers/{new}/action"
