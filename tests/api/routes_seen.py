@@ -1,16 +1,14 @@
 """Which request of which route was answered how, and in which test: what `test_route_guard.py` goes by.
 
-``KILONOVA_RECORD_ROUTES=1 pytest -n 0 tests/api`` writes `routes_seen.json` anew: for each route of each service one test in which
-it succeeds (below 400) and one in which it is refused (400 to 499, or 501), replayed with the rest of the suite.
+``KILONOVA_RECORD_ROUTES=1 pytest -n 0 tests/api`` writes `routes_seen.json` anew: for each route of each service one
+test in which it succeeds (below 400) and one in which it is refused (400 to 499, or 501), replayed with the rest of the suite.
 """
 
 import json
 import os
 import re
 from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 from kilonova.api.service import Service
 
@@ -20,6 +18,7 @@ Seen = dict[str, dict[str, str]]
 """``METHOD /mount/path/{gap}`` → ``succeeds`` and ``fails`` → the test."""
 
 _seen: Seen = {}
+_patterns: dict[str, list[tuple[str, re.Pattern[str], str]]] = {}
 
 
 def note(services: Iterable[Service], method: str, path: str, status: int) -> None:
@@ -50,14 +49,15 @@ def names(service: Service) -> list[str]:
 
 
 def _route(service: Service, method: str, path: str) -> str | None:
-    for verb, pattern, name in _patterns(id(service), service):
+    if service.name not in _patterns:
+        _patterns[service.name] = _patterns_of(service)
+    for verb, pattern, name in _patterns[service.name]:
         if verb == method and pattern.fullmatch(path):
             return name
     return None
 
 
-@cache
-def _patterns(_: int, service: Any) -> list[tuple[str, re.Pattern[str], str]]:
+def _patterns_of(service: Service) -> list[tuple[str, re.Pattern[str], str]]:
     """Those with fewer gaps first: ``/servers/detail`` is no server."""
     found = [
         (method, re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(service.mount + path))), f"{method} {service.mount}{path}")

@@ -135,3 +135,31 @@ async def test_no_bare_metal(old: Old) -> None:
 
 async def test_groups_of_a_server_that_is_none(old: Old) -> None:
     assert (await old("GET", f"/servers/{NOBODY}/os-security-groups")).status_code == 404
+
+
+async def test_floating_addresses(old: Old) -> None:
+    def furnish(books: Any) -> None:
+        from kilonova.model.caller import Caller
+        from kilonova.model.network_wish import NewNetwork, NewSubnet
+
+        admin = Caller(user_id="a", user_name="a", project_id="p", roles=frozenset({"admin", "member", "reader"}))
+        network = books.networks.networks.create(NewNetwork(name="out", external=True), admin, 1.0)
+        books.networks.subnets.create(NewSubnet(network_id=network.id, cidr="172.24.4.0/24", ip_version=4), admin, 1.0)
+
+    assert (await old("POST", "/os-floating-ips", {"pool": "out"})).status_code == 404, "there is no pool yet"
+    await old.cloud.ledger.write(furnish)
+    assert (await old("GET", "/os-floating-ip-pools")).json() == {"floating_ip_pools": [{"name": "out"}]}
+    made = (await old("POST", "/os-floating-ips", {"pool": "out"})).json()["floating_ip"]
+    assert (made["pool"], made["instance_id"], made["fixed_ip"]) == ("out", None, None) and made["ip"].startswith("172.24.4.")
+    assert (await old("POST", "/os-floating-ips")).status_code == 200
+    assert (await old("GET", f"/os-floating-ips/{made['id']}")).json()["floating_ip"] == made
+    assert len((await old("GET", "/os-floating-ips")).json()["floating_ips"]) == 2
+    assert (await old("POST", "/os-floating-ips", {"pool": "none"})).status_code == 404
+    assert (await old("POST", "/os-floating-ips", {"pool": 1})).status_code == 400
+    assert (await old("DELETE", f"/os-floating-ips/{made['id']}")).status_code == 202
+    for gone in (made["id"], NOBODY, "17"):
+        for method in ("GET", "DELETE"):
+            assert (await old(method, f"/os-floating-ips/{gone}")).status_code == 404
+    newer = {"openstack-api-version": "compute 2.36"}
+    for path in ("os-floating-ips", "os-floating-ip-pools"):
+        assert (await old("GET", f"/{path}", headers=newer)).status_code == 404
