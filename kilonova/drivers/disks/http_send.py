@@ -83,7 +83,8 @@ class HttpSend:
 
     def _status(self, connection: http.client.HTTPConnection, broken: OSError | None) -> int:
         try:
-            return connection.getresponse().status
+            with connection.getresponse() as answer:
+                return answer.status
         except (OSError, http.client.HTTPException):
             if broken is not None:
                 raise broken from None

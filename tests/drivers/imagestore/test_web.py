@@ -4,6 +4,7 @@ import ipaddress
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -39,7 +40,8 @@ class Site:
                 self.end_headers()
                 if site.silent:
                     site.go_on.wait(LIMIT_S)
-                self.wfile.write(CONTENT)
+                with suppress(ConnectionError):  # the other side may have heard enough
+                    self.wfile.write(CONTENT)
 
             def log_message(self, format: str, *words: object) -> None:
                 pass
