@@ -44,7 +44,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     network: Literal["auto", "linux", "user", "simulated"] = "auto"
     """auto: namespaces, bridges and DHCP where the node may, else QEMU's user networking."""
     uplink: str = ""
-    """The guests' way out: empty for none, ``host`` for NAT through this machine, or a network namespace's name."""
+    """The guests' way out, and in to floating IPs: empty for none, ``host`` for NAT here, or a network namespace's name."""
     dnsmasq: str = "dnsmasq"
     default_network: str = "10.20.0.0/16"
     """The CIDR of the shared network ``default`` that a new cloud has; empty for none."""

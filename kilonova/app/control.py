@@ -26,7 +26,7 @@ async def control(settings: Settings) -> None:
     from kilonova.nodes.desk import Desk
     from kilonova.nodes.fabric import FabricKeeper
     from kilonova.nodes.relay import Relay
-    from kilonova.nodes.role import serve_until_told
+    from kilonova.nodes.role import serve_until_told, together
     from kilonova.nodes.sweeper import Sweeper
     from kilonova.saga.faults import Faults, parse_faults
     from kilonova.scheduler.choose import Ratios
@@ -36,7 +36,9 @@ async def control(settings: Settings) -> None:
     ratios = Ratios(cpu=settings.cpu_ratio, ram=settings.ram_ratio, disk=settings.disk_ratio)
 
     def terms(now: float) -> OrderDesk:
-        return OrderDesk(now=now, build_limit_s=settings.build_limit_s, ratios=ratios, ticket=tickets.issue)
+        return OrderDesk(
+            now=now, build_limit_s=settings.build_limit_s, ratios=ratios, ticket=tickets.issue, send_ticket=tickets.issue_write
+        )
 
     faults = Faults("control", parse_faults(settings.faults), folder.faults_fired)
     listener = listen(settings)
@@ -45,19 +47,15 @@ async def control(settings: Settings) -> None:
     async with connected(settings, "control") as bus:
         relay = Relay(ledger, bus, faults)
         keeper = FabricKeeper(ledger, bus, time.time)
-
-        def hint() -> None:
-            relay.wake()
-            keeper.wake()
-
-        ledger.on_orders = hint
+        ledger.on_orders = together(relay.wake, keeper.wake)
         desk = Desk(ledger, bus, relay, terms)
         node = ControlNode(NodeName(f"control-{socket.gethostname()}"), ledger, bus, terms, faults)
         internal = service(tickets, Auditor(ledger, bus, time.time).audit)
         web = await _web(settings, folder, ledger, desk, (tickets, internal))
         sweeper = Sweeper(ledger, terms, settings.traces_kept_s)
+        tidy = keep_tidy(ledger, FileStore(folder.images))
         tasks = (ledger.watch(), node.run(), relay.run(), keeper.run(), sweeper.run(), web.serve(sockets=[listener]))
-        await serve_until_told(*tasks)
+        await serve_until_told(*tasks, tidy)
     await ledger.close()
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 ENDING_S = 15.0
@@ -27,6 +27,16 @@ async def serve_until_told(*work: Coroutine[Any, Any, None]) -> None:
         for task in (told, *tasks):
             task.cancel()
         await asyncio.wait([told, *tasks], timeout=ENDING_S)
+
+
+def together(*hints: Callable[[], None]) -> Callable[[], None]:
+    """One hint that wakes all of them."""
+
+    def hint() -> None:
+        for one in hints:
+            one()
+
+    return hint
 
 
 async def _until(event: asyncio.Event) -> None:
