@@ -16,9 +16,11 @@ from kilonova.settings import Settings
 
 async def control(settings: Settings) -> None:
     """The API, the scheduler, the ledger and the relay, until told to stop."""
+    from kilonova.api.image.recover import keep_tidy
     from kilonova.api.internal.service import service
     from kilonova.api.internal.tickets import Tickets
     from kilonova.build.admit import OrderDesk
+    from kilonova.drivers.imagestore.files import FileStore
     from kilonova.ledger.ledger import open_ledger
     from kilonova.ledger.migrate import prepare
     from kilonova.nodes.audit import Auditor

@@ -152,7 +152,7 @@ async def create(client: httpx.AsyncClient, **properties: Any) -> dict[str, Any]
     return cast(dict[str, Any], answer.json())
 
 
-async def upload(client: httpx.AsyncClient, image_id: str, data: bytes) -> httpx.Response:
+async def upload(client: httpx.AsyncClient, image_id: str, data: bytes | AsyncIterator[bytes]) -> httpx.Response:
     return await client.put(f"/v2/images/{image_id}/file", content=data, headers=OCTETS)
 
 

@@ -6,7 +6,7 @@ import os
 import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import msgspec
@@ -15,7 +15,7 @@ import pytest
 from kilonova.api.image import intake
 from kilonova.api.image import receive as receiving
 from kilonova.api.image.access import EVERYBODY
-from kilonova.api.image.recover import orphans, recover
+from kilonova.api.image.recover import keep_tidy, orphans, recover
 from kilonova.drivers.imagestore.files import IncomingFile
 from kilonova.errors import TooLarge, Unavailable
 from kilonova.ledger.images import Images
@@ -328,3 +328,25 @@ async def test_a_commit_whose_answer_is_lost_keeps_the_bytes(
     assert calls == 3
     assert (await show(alice, image["id"]))["status"] == "active"
     assert (await alice.get(f"/v2/images/{image['id']}/file")).content == b"x"
+
+
+async def test_bytes_whose_record_went_alone_go_later(alice: httpx.AsyncClient, cloud: ImageCloud) -> None:
+    """And nothing else does: not those of an image that is there, not those of one that is coming."""
+    kept, gone, coming = [await create(alice) for _ in range(3)]
+    for image in (kept, gone):
+        await upload(alice, image["id"], b"data")
+    await cloud.ledger.write(lambda books: books.images.remove(gone["id"], 1.0))
+    tidying = asyncio.create_task(keep_tidy(cast(Any, cloud.ledger), cloud.store, every_s=0.01))
+
+    async def slowly() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield b"x" * 300_000
+            await asyncio.sleep(0.05)
+
+    assert (await upload(alice, coming["id"], slowly())).status_code == 204
+    async with asyncio.timeout(10):
+        while gone["id"] in cloud.files():
+            await asyncio.sleep(0.01)
+    tidying.cancel()
+    await asyncio.wait([tidying])
+    assert set(cloud.files()) == {kept["id"], coming["id"]}
