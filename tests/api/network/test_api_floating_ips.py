@@ -50,6 +50,7 @@ async def test_one_leads_to_a_port_and_away_again(
     assert (away["port_id"], away["fixed_ip_address"], away["router_id"], away["status"]) == (None, None, None, "DOWN")
     for method in ("GET", "DELETE"):
         await bob.refused(method, path, status=404, kind="FloatingIPNotFound")
+    await bob.refused("PUT", path, {"floatingip": {"port_id": None}}, status=404, kind="FloatingIPNotFound")
     held = f"/v2.0/ports?device_owner=network:floatingip&device_id={made['id']}"
     assert len((await admin.ok("GET", held))["ports"]) == 1 and (await alice.ok("GET", held))["ports"] == []
     await alice.ok("DELETE", path)

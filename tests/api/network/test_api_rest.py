@@ -21,7 +21,8 @@ async def test_quotas_of_a_project(alice: Client, admin: Client) -> None:
     limits = (await alice.ok("GET", "/v2.0/quotas/p-alice"))["quota"]
     assert limits["network"] == 100 and limits["port"] == 500
     await alice.refused("PUT", "/v2.0/quotas/p-alice", {"quota": {"network": 1}}, status=403)
-    await alice.refused("GET", "/v2.0/quotas/p-bob", status=403)
+    for path in ("", "/default", "/details", "/details.json"):
+        await alice.refused("GET", f"/v2.0/quotas/p-bob{path}", status=403)
     await alice.refused("GET", "/v2.0/quotas", status=403)
     changed = (await admin.ok("PUT", "/v2.0/quotas/p-alice", {"quota": {"network": 1, "subnet": -1}}))["quota"]
     assert changed == {**limits, "network": 1, "subnet": -1}
@@ -244,3 +245,47 @@ async def test_who_makes_routers(alice: Client, as_: Any) -> None:
     (provider,) = (await alice.ok("GET", "/v2.0/service-providers"))["service_providers"]
     assert provider["service_type"] == "L3_ROUTER_NAT" and provider["default"]
     await as_("nobody").refused("GET", "/v2.0/service-providers", status=401)
+
+
+async def test_everything_that_has_tags(alice: Client, admin: Client) -> None:
+    network = await alice.network(**{})
+    outside = await admin.network(**{"router:external": True})
+    await admin.subnet(outside["id"], "203.0.113.0/24")
+    made = {
+        "networks": network,
+        "subnets": await alice.subnet(network["id"]),
+        "ports": await alice.port(network["id"]),
+        "routers": (await alice.ok("POST", "/v2.0/routers", {"router": {}}))["router"],
+        "subnetpools": (await alice.ok("POST", "/v2.0/subnetpools", {"subnetpool": {"name": "p", "prefixes": ["10.0.0.0/8"]}}))[
+            "subnetpool"
+        ],
+        "security-groups": (await alice.ok("POST", "/v2.0/security-groups", {"security_group": {"name": "g"}}))["security_group"],
+        "floatingips": (await alice.ok("POST", "/v2.0/floatingips", {"floatingip": {"floating_network_id": outside["id"]}}))[
+            "floatingip"
+        ],
+    }
+    for nouns, thing in made.items():
+        path = f"/v2.0/{nouns}/{thing['id']}/tags"
+        assert (await alice.ok("PUT", path, {"tags": ["b", "a"]}))["tags"] == ["a", "b"]
+        await alice.ok("PUT", f"{path}/c", status=201)
+        await alice.ok("GET", f"{path}/c", status=204)
+        found = (await alice.ok("GET", f"/v2.0/{nouns}?tags=a,c"))[nouns.replace("-", "_")]
+        assert [one["id"] for one in found] == [thing["id"]] and found[0]["tags"] == ["a", "b", "c"]
+        await alice.ok("DELETE", f"{path}/a")
+        await alice.refused("DELETE", f"{path}/a", status=404, kind="TagNotFound")
+        await alice.refused("GET", f"{path}/a", status=404, kind="TagNotFound")
+        assert (await alice.ok("GET", path))["tags"] == ["b", "c"]
+        await alice.ok("DELETE", path)
+        await alice.refused("PUT", path, {"tags": "x"}, status=400)
+        nowhere = f"/v2.0/{nouns}/{MISSING}/tags"
+        for method, where in (("GET", nowhere), ("DELETE", nowhere), ("PUT", f"{nowhere}/a")):
+            await alice.refused(method, where, status=404)
+
+
+LISTS = sorted(path for path, methods in ROUTES.items() if "GET" in methods and "{" not in path and path)
+
+
+@pytest.mark.parametrize("path", LISTS)
+async def test_lists_are_for_who_has_a_token(admin: Client, as_: Any, path: str) -> None:
+    assert await admin.ok("GET", path)
+    await as_("nobody").refused("GET", path, status=401)

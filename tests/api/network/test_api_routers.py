@@ -207,6 +207,9 @@ async def test_extra_routes(alice: Client) -> None:
     ):
         await alice.refused("PUT", path, {"router": {"routes": [bad]}}, status=400, kind=kind)
         await alice.refused("PUT", f"{path}/add_extraroutes", {"router": {"routes": [bad]}}, status=400, kind=kind)
+    for change in ("add", "remove"):
+        where = f"/v2.0/routers/{MISSING}/{change}_extraroutes"
+        await alice.refused("PUT", where, {"router": {"routes": [route]}}, status=404, kind="RouterNotFound")
     many = [{"destination": f"10.9.{n}.0/24", "nexthop": "10.1.0.9"} for n in range(31)]
     await alice.refused("PUT", path, {"router": {"routes": many}}, status=400, kind="RoutesExhausted")
     await alice.refused("PUT", path, {"router": {"routes": [route, route]}}, status=400)
