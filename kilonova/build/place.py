@@ -21,6 +21,7 @@ from kilonova.model.port import Port
 from kilonova.model.server import Fault
 from kilonova.model.span import Span
 from kilonova.scheduler import Choice, Need, choose, for_admin, for_owner
+from kilonova.scheduler.company import ANYWHERE
 
 NO_VALID_HOST = 500
 """The code of the fault, as Nova gives it."""
@@ -54,7 +55,7 @@ def choose_host(seat: Seat, world: OrderWorld) -> Seat:
         host=seat.request.only_host,
         tried=seat.tried,
         ratios=desk.ratios,
-        company=company_of(seat.request, world.books),
+        company=company_of(seat.request, world.books) if seat.request.hints else ANYWHERE,
     )
     choice = choose(need, world.books.hosts.snapshot(desk.now))
     if choice.host is None:
@@ -94,8 +95,7 @@ def record_server(seat: Seat, world: OrderWorld) -> Seat:
         "disk_config": wish.disk_config,
     }
     world.books.servers.insert(request, extra, seat.fault)
-    group = group_of(request.hints)
-    if group is not None:
+    if request.hints and (group := group_of(request.hints)):
         world.books.server_groups.join(group, request.server_id)
     world.books.actions.begin(request, "create", seat.spans(), wish.traceparent)
     if seat.fault is not None or seat.choice is None or seat.choice.host is None:
