@@ -75,9 +75,9 @@ def refuse_not_snapshot(snapshot: Snapshot, allowed: Collection[str], what: str)
         raise BadRequest(f"Invalid snapshot: Snapshot status must be {names} to {what}; it is {snapshot.status}.")
 
 
-def next_device(taken: Collection[str]) -> str:
-    """``/dev/vdb`` and so on; ``/dev/vda`` is the disk a server begins with."""
-    for number in range(1, 26 * 27):
+def next_device(taken: Collection[str], boots: bool = False) -> str:
+    """``/dev/vdb`` and so on; ``/dev/vda`` is for what the server boots from. Raises BadRequest when there is none left."""
+    for number in range(0 if boots else 1, 26 * 27):
         name = "/dev/vd" + (chr(97 + number) if number < 26 else chr(96 + number // 26) + chr(97 + number % 26))
         if name not in taken:
             return name

@@ -52,7 +52,7 @@ class VolumesOfServers:
             state="attaching",
             created_at=now,
             server_id=wish.server_id,
-            device=wish.device or next_device({*taken, "/dev/vda"} if wish.boot_index != 0 else taken),
+            device=wish.device or next_device(taken, boots=wish.boot_index == 0),
             mode="ro" if volume.read_only else "rw",
             delete_on_termination=wish.delete_on_termination,
             tag=wish.tag,

@@ -58,7 +58,8 @@ async def test_extra_specs(admin: Client) -> None:
     assert (await admin.ok("PUT", f"{path}/a", {"a": "c"})) == {"a": "c"}
     assert (await admin.ok("GET", f"{path}/a")) == {"a": "c"}
     assert (await admin.ok("GET", path)) == {"extra_specs": {"a": "c"}}
-    for bad in ({"extra_specs": None}, {"extra_specs": ["x"]}, {"extra_specs": {}}, {}):
+    bodies: tuple[dict[str, Any], ...] = ({"extra_specs": None}, {"extra_specs": ["x"]}, {"extra_specs": {}}, {})
+    for bad in bodies:
         await admin.refused("POST", path, bad, status=400)
     await admin.refused("PUT", f"{path}/a", {"b": "c"}, status=400)
     await admin.refused("PUT", f"{path}/a", {"a": "c", "b": "c"}, status=400)

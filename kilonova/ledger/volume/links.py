@@ -1,0 +1,30 @@
+"""The volumes of one server as its node needs them, in one query: what a removal carries."""
+
+from sqlalchemy import Connection, func, select
+
+from kilonova.ledger.volume.tables import volume_attachments, volumes
+from kilonova.model.ids import NodeName
+from kilonova.model.volume_link import VolumeLink
+
+_a, _v = volume_attachments.c, volumes.c
+
+
+def links_of_server(connection: Connection, server_id: str) -> tuple[VolumeLink, ...]:
+    """All of them, also those on their way, the devices in order."""
+    wanted = (_a.id, _a.device, _a.boot_index, _a.delete_on_termination, _a.tag, _v.id.label("volume_id"), _v.node, _v.size_gb)
+    query = select(*wanted, _v.read_only).join(volumes, _v.id == _a.volume_id)
+    rows = connection.execute(query.where(_a.server_id == server_id).order_by(func.length(_a.device), _a.device))
+    return tuple(
+        VolumeLink(
+            attachment_id=row.id,
+            volume_id=row.volume_id,
+            node=NodeName(row.node or ""),
+            size_gb=row.size_gb,
+            device=row.device or "",
+            boot_index=row.boot_index,
+            read_only=bool(row.read_only),
+            delete_on_termination=row.delete_on_termination,
+            tag=row.tag,
+        )
+        for row in rows
+    )
