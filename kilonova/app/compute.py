@@ -68,6 +68,7 @@ class Greeting:
 
 def real_host(settings: Settings, home: Path) -> "Mapping[HostName, HostHands]":
     from kilonova.drivers.disks.http_fetch import HttpFetch
+    from kilonova.drivers.disks.http_send import HttpSend
     from kilonova.drivers.disks.local import QcowDisks
     from kilonova.drivers.hypervisor.host import QemuSettings
     from kilonova.drivers.hypervisor.plugs import PlugsByKind, TapPlugs, UserPlugs
@@ -84,11 +85,12 @@ def real_host(settings: Settings, home: Path) -> "Mapping[HostName, HostHands]":
         uids=UidRange(first=settings.guest_uid_base),
         availability_zone=settings.availability_zone,
     )
-    disks = QcowDisks(home, HttpFetch(settings.url), settings.image_cache_gb << 30)
+    disks = QcowDisks(home, HttpFetch(settings.url), settings.image_cache_gb << 30, HttpSend(settings.url))
     return {host: HostHands(disks, QemuHypervisor(host, home, plugs, about))}
 
 
 def _simulated_hosts(settings: Settings, home: Path) -> "Mapping[HostName, HostHands]":
+    from kilonova.drivers.disks.http_send import HttpSend
     from kilonova.drivers.disks.simulated import SimulatedDisks
     from kilonova.drivers.hypervisor.simulated import SimulatedHypervisor
     from kilonova.model.guest import HostFacts
@@ -105,7 +107,7 @@ def _simulated_hosts(settings: Settings, home: Path) -> "Mapping[HostName, HostH
             disk_gb=10_000,
             availability_zone=settings.availability_zone,
         )
-        disks = SimulatedDisks(home / f"{name}.disks")
+        disks = SimulatedDisks(home / f"{name}.disks", send=HttpSend(settings.url))
         hosts[name] = HostHands(disks, SimulatedHypervisor(facts, home / f"{name}.guests"))
     return hosts
 

@@ -13,6 +13,7 @@ from kilonova.model.ids import ImageId, NodeName
 from kilonova.model.image import BootImage
 from kilonova.model.images import Viewer
 from kilonova.model.keypair import Keypair
+from kilonova.model.migration import Migration, MigrationFilter
 from kilonova.model.port import Port
 from kilonova.model.quota import ComputeQuota, ComputeUsage
 from kilonova.model.server import Fault, Server
@@ -146,6 +147,10 @@ class Servers(Protocol):
         """What the server shows of itself from now on: names, image, key, user data and metadata."""
         ...
 
+    def set_flavor(self, server_id: str, flavor: Flavor, other: Flavor | None, now: float) -> None:
+        """Its size, and the other one it may get or go back to; the larger of both counts against the quota."""
+        ...
+
     def set_access(self, server_id: str, *, ipv4: str | None, ipv6: str | None, now: float) -> None:
         """None leaves a value as it is; an empty one clears it."""
         ...
@@ -231,6 +236,16 @@ class Actions(Protocol):
         ...
 
 
+class Migrations(Protocol):
+    """The moves of servers, as os-migrations shows them."""
+
+    def begin(self, server: Server, kind: str, dest_host: str | None, new_flavor: str | None, now: float) -> Migration: ...
+
+    def set_status(self, migration_id: int, status: str, now: float) -> None: ...
+
+    def find(self, wanted: MigrationFilter) -> Sequence[Migration]: ...
+
+
 class ServerGroups(Protocol):
     def get(self, group_id: str, project_id: str | None) -> ServerGroup: ...
 
@@ -279,6 +294,9 @@ class Books(Protocol):
 
     @property
     def actions(self) -> Actions: ...
+
+    @property
+    def migrations(self) -> Migrations: ...
 
     @property
     def server_groups(self) -> ServerGroups: ...

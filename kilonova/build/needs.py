@@ -1,6 +1,7 @@
 """What the steps need from the world, as a few small Protocols. The real things stand in drivers, bus and ledger."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from msgspec import Struct
@@ -53,6 +54,18 @@ class Disks(Protocol):
         """The second set goes, and, if `kept` says so, those that were kept from before; the disks in use stay."""
         ...
 
+    async def blank_copy(self, build: Placed) -> Path:
+        """A new, blank qcow2 file as large as the server's root disk, for a copy of it. Raises BuildFailed."""
+        ...
+
+    async def send_copy(self, build: Placed, image_id: str, ticket: str, progress: Progress) -> None:
+        """The copy becomes the bytes of the image. Raises BuildFailed (it is refused), Unavailable."""
+        ...
+
+    async def drop_copy(self, build: Placed) -> None:
+        """The copy goes; none there is no error."""
+        ...
+
     async def remove(self, server_id: ServerId) -> None:
         """All disks of this server go; none there is no error."""
         ...
@@ -91,6 +104,18 @@ class Hypervisor(Protocol):
 
     async def interrupt(self, server_id: ServerId) -> None:
         """A non-maskable interrupt, on which a guest may dump its memory. Raises NotFound, Unavailable."""
+        ...
+
+    async def copy_root(self, build: Placed, disks: tuple[Disk, ...], into: Path, progress: Progress) -> None:
+        """The root disk as it is now, whole and flat, in a blank qcow2 file; its guest goes on. Raises BuildFailed."""
+        ...
+
+    async def plug_disk(self, server_id: ServerId, disk: Disk) -> None:
+        """The volume appears in the guest, if it runs; one that is off gets it when it starts. Raises BuildFailed."""
+        ...
+
+    async def unplug_disk(self, server_id: ServerId, disk_name: str) -> None:
+        """The guest, if it runs, lets go of the volume; none there is no error. Raises BuildFailed when it does not in time."""
         ...
 
     async def plug_nic(self, server_id: ServerId, wire: Wire) -> None:

@@ -44,7 +44,10 @@ async def report_running(build: Running, world: ComputeWorld) -> Running:
 def note_progress(report: BuildProgress, world: OrderWorld) -> None:
     """On control: the database learns what the node is doing. A hint that comes late changes nothing that was decided since."""
     server = world.books.servers.of_attempt(report.server_id, report.attempt)
-    if server is not None and server.vm_state == BUILDING and server.task_state != "deleting":
+    if server is None or server.task_state in (None, "deleting"):
+        return
+    # Of the later actions only images tell how far they are, as Nova's do.
+    if server.vm_state == BUILDING or (report.task_state.startswith("image_") and server.task_state.startswith("image_")):
         world.books.servers.set_task(report.server_id, report.task_state, report.at)
 
 
@@ -57,6 +60,8 @@ def announce_running(report: ServerRuns, world: OrderWorld) -> None:
         return  # deleted meanwhile, ended by its deadline, or told before
     books.servers.runs(report.server_id, report.at)
     books.networks.set_server_ports_status(report.server_id, "ACTIVE", report.at)
+    for volume in placed.volumes:
+        books.volumes.attached(volume.attachment_id, report.at)
     books.actions.carried(report.server_id, report.attempt, report.spans)
     books.actions.end(report.server_id, None, world.desk.now)
     books.orders.answered(report.server_id, report.attempt)

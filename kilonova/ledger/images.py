@@ -103,6 +103,16 @@ class Images:
         self.remove(image_id, now)
         return True
 
+    def rotate_backups(self, server_id: str, backup_type: str, rotation: int, now: float) -> None:
+        """Only so many of the server's backups of this type stay, the newest. Their bytes go when control looks for orphans."""
+        query = select(images.c.id).where(images.c.deleted_at.is_(None), images.c.status == ImageStatus.ACTIVE.value)
+        for name, value in (("instance_uuid", server_id), ("backup_type", backup_type), ("image_type", "backup")):
+            rows = select(image_properties.c.image_id).where(image_properties.c.name == name, image_properties.c.value == value)
+            query = query.where(images.c.id.in_(rows))
+        newest_first = query.order_by(images.c.created_at.desc(), images.c.id)
+        for image_id in self._connection.execute(newest_first).scalars().all()[max(rotation, 0) :]:
+            self.remove(image_id, now)
+
     def overdue_snapshots(self, now: float) -> Sequence[str]:
         """Ids of those whose time is over."""
         return self._connection.execute(_OVERDUE, {"now": now}).scalars().all()

@@ -247,6 +247,18 @@ class Servers:
             updated_at=now,
         )
 
+    def set_flavor(self, server_id: str, flavor: Flavor, other: Flavor | None, now: float) -> None:
+        """Its size, and the other one it may get or go back to; the larger of both counts against the quota."""
+        self._change(
+            server_id,
+            flavor_id=flavor.id,
+            flavor=msgspec.to_builtins(flavor),
+            old_flavor=msgspec.to_builtins(other) if other else None,
+            vcpus=max(flavor.vcpus, other.vcpus if other else 0),
+            ram_mb=max(flavor.ram_mb, other.ram_mb if other else 0),
+            updated_at=now,
+        )
+
     def of_attempt(self, server_id: str, attempt: int) -> Server | None:
         row = self._db.execute(_BY_ID, {"server_id": server_id}).one_or_none()
         if row is None or row.deleted_at is not None or row.attempt != attempt:
@@ -308,6 +320,7 @@ def server_from(row: Any) -> Server:
         availability_zone=row.zone,
         requested_zone=row.requested_zone,
         flavor=msgspec.convert(row.flavor, Flavor),
+        other_flavor=msgspec.convert(row.old_flavor, Flavor) if row.old_flavor else None,
         image_id=row.image_id,
         key_name=row.key_name,
         config_drive=row.config_drive,

@@ -7,6 +7,8 @@ from kilonova.lifecycle.pause import PAUSES
 from kilonova.lifecycle.power import POWER
 from kilonova.lifecycle.reboot import REBOOTS
 from kilonova.lifecycle.rebuild import REBUILDS
+from kilonova.lifecycle.resize import RESIZES
+from kilonova.lifecycle.snapshot import SNAPSHOTS
 from kilonova.lifecycle.task import ServerAction
 
-SERVER_ACTIONS: Mapping[str, ServerAction] = {**POWER, **REBOOTS, **PAUSES, **REBUILDS, **INTERFACES}
+SERVER_ACTIONS: Mapping[str, ServerAction] = {**POWER, **REBOOTS, **PAUSES, **REBUILDS, **RESIZES, **SNAPSHOTS, **INTERFACES}

@@ -193,8 +193,8 @@ def _orders(view: LedgerView) -> Iterator[Finding]:
 def _usage(view: LedgerView) -> Iterator[Finding]:
     counted: dict[str, Counter[str]] = {}
     for server in view.servers:
-        flavor = server.flavor
-        counted.setdefault(server.project_id, Counter()).update(instances=1, cores=flavor.vcpus, ram=flavor.ram_mb)
+        cores, ram = server.held
+        counted.setdefault(server.project_id, Counter()).update(instances=1, cores=cores, ram=ram)
     for project in counted.keys() | view.usage.keys():
         is_so = ComputeUsage(**counted.get(project, Counter()))
         says = view.usage.get(project, ComputeUsage())

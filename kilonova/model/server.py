@@ -57,6 +57,8 @@ class Server(Struct, frozen=True, kw_only=True):
     requested_zone: str | None
     flavor: Flavor
     """As it was when the server was made: later changes of the flavor do not touch it."""
+    other_flavor: Flavor | None = None
+    """Of a resize that is not decided yet: what it is to become, and once it is in ``resized``, what it would go back to."""
     image_id: str | None
     key_name: str | None
     config_drive: bool
@@ -87,6 +89,12 @@ class Server(Struct, frozen=True, kw_only=True):
     launched_at: float | None = None
     terminated_at: float | None = None
     deleted_at: float | None = None
+
+    @property
+    def held(self) -> tuple[int, int]:
+        """(vCPUs, MiB) that count against the quota: of the larger flavor, while a resize is not decided."""
+        other = self.other_flavor or self.flavor
+        return max(self.flavor.vcpus, other.vcpus), max(self.flavor.ram_mb, other.ram_mb)
 
     @property
     def status(self) -> str:

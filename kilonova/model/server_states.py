@@ -39,6 +39,7 @@ ALLOWED: Mapping[str, Allowed] = {
     "reboot hard": Allowed(frozenset({ACTIVE, STOPPED, PAUSED, SUSPENDED, ERROR}), _REBOOTS),
     "rebuild": _in(ACTIVE, STOPPED, ERROR),
     "createImage": _in(ACTIVE, STOPPED, PAUSED, SUSPENDED),
+    "createBackup": _in(ACTIVE, STOPPED, PAUSED, SUSPENDED),
     "resize": _in(ACTIVE, STOPPED),
     "confirmResize": _in(RESIZED),
     "revertResize": _in(RESIZED),

@@ -6,7 +6,7 @@ What outlives a role is what would outlive its process: the ledger, a node's fol
 import asyncio
 import time
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from kilonova.api.internal.tickets import Tickets
 from kilonova.api.service import Service
 from kilonova.build import STEP_OF
 from kilonova.build.admit import OrderDesk
+from kilonova.build.needs import Progress
 from kilonova.bus.port import Observer
 from kilonova.bus.simulated import LocalBroker, LocalBus
 from kilonova.bus.subjects import ask_subject
@@ -25,6 +26,7 @@ from kilonova.drivers.hypervisor.simulated import SimulatedHypervisor
 from kilonova.drivers.network.simulated import SimulatedNetwork
 from kilonova.drivers.simulation import Faults as DriverFaultsPort
 from kilonova.drivers.volumes.simulated import SimulatedVolumes
+from kilonova.errors import BuildFailed, Unavailable
 from kilonova.ledger.ledger import SqliteLedger
 from kilonova.model.guest import HostFacts
 from kilonova.model.ids import HostName, NodeName
@@ -38,6 +40,7 @@ from kilonova.nodes.hands import HostHands
 from kilonova.nodes.inventory_answers import compute_answers, network_answers
 from kilonova.nodes.network import NetworkNode
 from kilonova.nodes.relay import Relay
+from kilonova.nodes.role import together
 from kilonova.nodes.sweeper import Sweeper
 from kilonova.nodes.volume import VolumeNode
 from kilonova.nodes.volume_greeting import keep_saying_hello as greet_as_volume_node
@@ -64,6 +67,23 @@ class Terms:
     """What is spoken over HTTP, besides the internal routes; fewer start faster."""
 
 
+class Door:
+    """Where control is to be found by whoever has bytes for it; it has no address in this process."""
+
+    client: httpx.AsyncClient | None = None
+
+    async def send(self, image_id: str, ticket: str, path: Path, progress: Progress) -> None:
+        """As `HttpSend` does it."""
+        if self.client is None:
+            raise Unavailable("The image service does not answer.")
+        head = {"x-kilonova-ticket": ticket, "content-type": "application/octet-stream"}
+        answer = await self.client.put(f"/internal/images/{image_id}", content=path.read_bytes(), headers=head)
+        if answer.status_code >= 500:
+            raise Unavailable("The image service has a problem.")
+        if answer.status_code not in (200, 204):
+            raise BuildFailed(f"The snapshot could not be stored: the image service answered {answer.status_code}.")
+
+
 @dataclass(frozen=True)
 class Ground:
     """What all roles stand on."""
@@ -74,6 +94,7 @@ class Ground:
     steps: Watch
     drivers: DriverFaultsPort
     terms: Terms
+    door: Door = field(default_factory=Door)
 
 
 class Role:
@@ -156,7 +177,7 @@ class ComputeRole(Role):
             ram_mb=terms.ram_mb,
             disk_gb=terms.disk_gb,
         )
-        disks = SimulatedDisks(self.home / f"{host}.disks", self.ground.drivers)
+        disks = SimulatedDisks(self.home / f"{host}.disks", self.ground.drivers, self.ground.door)
         return HostHands(disks, SimulatedHypervisor(facts, self.home / f"{host}.guests", self.ground.drivers))
 
 
@@ -205,24 +226,20 @@ class ControlRole(Role):
 
     def order_terms(self, now: float) -> OrderDesk:
         tickets = Tickets(b"0" * 32)
-        return OrderDesk(now=now, build_limit_s=self.ground.terms.build_limit_s, ratios=Ratios(), ticket=tickets.issue)
+        limit_s = self.ground.terms.build_limit_s
+        return OrderDesk(now=now, build_limit_s=limit_s, ratios=Ratios(), ticket=tickets.issue, send_ticket=tickets.issue_write)
 
     async def _begin(self) -> Sequence[Coroutine[Any, Any, None]]:
         ledger = self.ledger
         relay = Relay(ledger, self.bus)
         keeper = FabricKeeper(ledger, self.bus, time.time)
-
-        def hint() -> None:
-            relay.wake()
-            keeper.wake()
-
-        ledger.on_orders = hint
+        ledger.on_orders = together(relay.wake, keeper.wake)
         desk = Desk(ledger, self.bus, relay, self.order_terms)
         node = ControlNode(NodeName(self.name), ledger, self.bus, self.order_terms)
         self.auditor = Auditor(ledger, self.bus, time.time)
         internal = service(Tickets(b"0" * 32), self.auditor.audit)
         app = web(self.ground.folder, ledger, desk, [*self.ground.terms.services, internal], self.readiness)
-        self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=URL)
+        self.client = self.ground.door.client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=URL)
         sweeper = Sweeper(ledger, self.order_terms, 3600.0, self.ground.terms.send_again_after_s)
         return node.run(), relay.run(), keeper.run(), sweeper.run()
 

@@ -23,7 +23,11 @@ FLAVOR = Flavor(id=FlavorId("1"), name="tiny", vcpus=1, ram_mb=64, disk_gb=1)
 
 def terms(now: float | None = None) -> OrderDesk:
     return OrderDesk(
-        now=time.time() if now is None else now, build_limit_s=60.0, ratios=Ratios(), ticket=lambda image, host, until: "ticket"
+        now=time.time() if now is None else now,
+        build_limit_s=60.0,
+        ratios=Ratios(),
+        ticket=lambda image, host, until: "ticket",
+        send_ticket=lambda image, host, until: "ticket to send",
     )
 
 

@@ -20,7 +20,7 @@ class Deed(Struct, frozen=True, kw_only=True):
 
     async def ask(self, cloud: SimulatedCloud, server_id: str) -> None:
         answer = await cloud.send("POST", f"/compute/v2.1/servers/{server_id}/action", dict(self.body))
-        assert answer.status_code in (200, 202), answer.text
+        assert answer.status_code in (200, 202, 204), answer.text
 
     async def ended(self, cloud: SimulatedCloud, server_id: str) -> Server:
         """Waits until nothing is under way."""
@@ -68,6 +68,10 @@ DEEDS: Mapping[str, Deed] = {
     "unpause": Deed(body={"unpause": None}, status="ACTIVE", before=("pause",)),
     "crash_dump": Deed(body={"trigger_crash_dump": None}, status="ACTIVE"),
     "rebuild": Rebuilt(body={"name": "two"}, status="ACTIVE"),
+    "image": Deed(body={"createImage": {"name": "snapshot"}}, status="ACTIVE"),
+    "resize": Deed(body={"resize": {"flavorRef": "2"}}, status="VERIFY_RESIZE"),
+    "confirm_resize": Deed(body={"confirmResize": None}, status="ACTIVE", before=("resize",)),
+    "revert_resize": Deed(body={"revertResize": None}, status="ACTIVE", before=("resize",)),
     "attach_interface": PlugIn(body={}, status="ACTIVE"),
     "detach_interface": PullOut(body={}, status="ACTIVE"),
 }

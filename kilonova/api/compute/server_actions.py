@@ -13,6 +13,7 @@ from kilonova.api.compute.server_guard import GUARD
 from kilonova.api.compute.server_images import IMAGES
 from kilonova.api.compute.server_power import POWER
 from kilonova.api.compute.server_rebuild import REBUILDING
+from kilonova.api.compute.server_resize import RESIZING
 from kilonova.api.compute.servers import find, refuse_locked
 from kilonova.errors import BadRequest, Unsupported
 from kilonova.model.server import Server
@@ -53,15 +54,14 @@ ACTIONS: Mapping[str, Action] = {
     **POWER,
     **REBUILDING,
     **IMAGES,
+    **RESIZING,
 }
 
 NOT_BUILT = frozenset(
     [
         "addFixedIp",
         "addFloatingIp",
-        "confirmResize",
         "evacuate",
-        "migrate",
         "os-getSerialConsole",
         "os-getSPICEConsole",
         "os-getVNCConsole",
@@ -69,9 +69,7 @@ NOT_BUILT = frozenset(
         "removeFixedIp",
         "removeFloatingIp",
         "rescue",
-        "resize",
         "resume",
-        "revertResize",
         "shelve",
         "shelveOffload",
         "suspend",

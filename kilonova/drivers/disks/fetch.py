@@ -24,6 +24,14 @@ class Fetch(Protocol):
         ...
 
 
+class Send(Protocol):
+    """Takes a snapshot to where images are."""
+
+    async def send(self, image_id: str, ticket: str, path: Path, progress: Progress) -> None:
+        """The file becomes the image's data. `ticket` proves the right to it. Raises BuildFailed, Unavailable."""
+        ...
+
+
 class CheckedFile:
     """A file for one image: as a context manager it raises BuildFailed at its end unless size and SHA-256 are the image's.
 

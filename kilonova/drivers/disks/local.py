@@ -20,7 +20,7 @@ from kilonova.build.record import Placed, Wired
 from kilonova.drivers.disks import qcow2, spare
 from kilonova.drivers.disks.cache import ImageCache
 from kilonova.drivers.disks.config_drive import write_config_drive
-from kilonova.drivers.disks.fetch import Fetch
+from kilonova.drivers.disks.fetch import Fetch, Send
 from kilonova.drivers.host_folder import clear_folder, make_folder, server_folder, servers_with
 from kilonova.errors import BuildFailed
 from kilonova.model.guest import Disk
@@ -30,31 +30,31 @@ from kilonova.model.image import BootImage
 _GIB = 1 << 30
 _PART = "disks"
 _HALF = "disks.half"
+_COPY = "copy"
 _LIST = "disks.json"
 
 
 class QcowDisks:
     """The disks below ``root/servers/<id>/disks`` and the images below ``root/cache``; `cache_bytes` limits the unused ones."""
 
-    def __init__(self, root: Path, fetch: Fetch, cache_bytes: int = 20 * _GIB) -> None:
+    def __init__(self, root: Path, fetch: Fetch, cache_bytes: int = 20 * _GIB, send: Send | None = None) -> None:
         self._root = root
+        self._send = send
         self._cache = ImageCache(root / "cache", fetch, cache_bytes)
         self._cache.clear_halves()
 
     async def assemble(self, build: Placed, progress: Progress) -> tuple[Disk, ...]:
-        """The root disk, a CD-ROM for an ISO image, ephemeral and swap disks; those that are here already if they are."""
+        """The root disk, if there is an image, a CD-ROM for an ISO, ephemeral and swap disks; those that are here if they are."""
         folder = server_folder(self._root, build.server_id, _PART)
         if folder.exists():
             return _listed(folder)
-        if build.image is None:
-            raise BuildFailed("Booting from a volume is not available yet.")
         await self._make(build, build.image, progress, folder, folder.with_name(_HALF))
         return _listed(folder)
 
     async def assemble_beside(self, build: Placed, progress: Progress, keep_ephemeral: bool) -> None:
         """A second set, from the image; with `keep_ephemeral` its ephemeral disks are those in use. Raises BuildFailed."""
         home = server_folder(self._root, build.server_id, _PART).parent
-        if (home / spare.NEW).exists():
+        if spare.is_of(home, build.task_id):
             return
         if build.image is None:
             raise BuildFailed("A server that boots from a volume has no image to be made from.")
@@ -64,7 +64,7 @@ class QcowDisks:
     async def copy_beside(self, build: Placed) -> None:
         """A second set: those in use, which no guest has, copied and as large as the flavor says. Raises BuildFailed."""
         home = server_folder(self._root, build.server_id, _PART).parent
-        if not (home / spare.NEW).exists():
+        if not spare.is_of(home, build.task_id):
             called_off = threading.Event()
             copying = asyncio.ensure_future(asyncio.to_thread(_copy_all, build, home, called_off))
             try:
@@ -106,27 +106,59 @@ class QcowDisks:
             half.unlink(missing_ok=True)
         return Disk(name="config", path=str(drive), format="iso", size=drive.stat().st_size, read_only=True)
 
+    async def blank_copy(self, build: Placed) -> Path:
+        """A new, blank qcow2 file as large as the server's root disk. Raises BuildFailed."""
+        root = next((disk for disk in await self.existing(build) if disk.name == "root"), None)
+        if root is None:
+            raise BuildFailed("The server has no disk of its own.")
+        copy = self._copy_of(build)
+        try:
+            make_folder(copy.parent)
+            copy.unlink(missing_ok=True)
+            qcow2.create(copy, root.size)
+        except OSError as error:
+            raise _explained(error) from error
+        return copy
+
+    async def send_copy(self, build: Placed, image_id: str, ticket: str, progress: Progress) -> None:
+        """The copy becomes the bytes of the image. Raises BuildFailed (it is refused), Unavailable."""
+        if self._send is None:
+            raise BuildFailed("This host cannot send images.")
+        await self._send.send(image_id, ticket, self._copy_of(build), progress)
+
+    async def drop_copy(self, build: Placed) -> None:
+        """The copy goes; none there is no error."""
+        copy = self._copy_of(build)
+        copy.unlink(missing_ok=True)
+        if copy.parent.exists() and not any(copy.parent.iterdir()):
+            clear_folder(copy.parent)
+
+    def _copy_of(self, build: Placed) -> Path:
+        return server_folder(self._root, build.server_id, _COPY) / f"{build.task_id}.qcow2"
+
     async def remove(self, server_id: ServerId) -> None:
         """All disks of this server go; none there is no error. The cached image stays."""
-        for part in (_PART, _HALF, *spare.PARTS):
+        for part in (_PART, _HALF, _COPY, *spare.PARTS):
             await asyncio.to_thread(clear_folder, server_folder(self._root, server_id, part))
 
     async def inventory(self) -> set[ServerId]:
         """The servers that have disks here, whole or half."""
-        return set().union(*(servers_with(self._root, part) for part in (_PART, _HALF, *spare.PARTS)))
+        return set().union(*(servers_with(self._root, part) for part in (_PART, _HALF, _COPY, *spare.PARTS)))
 
     async def _make(
-        self, build: Placed, image: BootImage, progress: Progress, folder: Path, half: Path, same: tuple[Path, ...] = ()
+        self, build: Placed, image: BootImage | None, progress: Progress, folder: Path, half: Path, same: tuple[Path, ...] = ()
     ) -> None:
         """All disks of the build in `folder`, at once or not at all; `same` are files that take the place of new ones."""
         clear_folder(half)
         try:
             make_folder(half)
-            await self._cache.link(image, build.image_ticket, half / "image", progress)
+            if image is not None:
+                await self._cache.link(image, build.image_ticket, half / "image", progress)
             await asyncio.to_thread(_make_disks, build, image, half)
             for file in same:
                 (half / file.name).unlink(missing_ok=True)
                 os.link(file, half / file.name)
+            spare.mark(half, build.task_id)
             half.rename(folder)
         except OSError as error:
             clear_folder(half)
@@ -136,18 +168,25 @@ class QcowDisks:
             raise
 
 
-def _make_disks(build: Placed, image: BootImage, folder: Path) -> None:
-    """Fill `folder` (where the image lies as ``image`` already) with the build's disks and their list. Raises BuildFailed."""
+def _make_disks(build: Placed, image: BootImage | None, folder: Path) -> None:
+    """Fill `folder` (where the image lies as ``image`` already) with the build's disks and their list. Raises BuildFailed.
+
+    Without an image the server boots from a volume, and has no root disk here.
+    """
     flavor = build.flavor
-    virtual_size = _inspect(image, folder / "image")
-    disks = _cdrom_and_root(flavor.disk_gb * _GIB, virtual_size, folder) if image.disk_format == "iso" else []
-    if image.disk_format != "iso":
-        disks = [_overlay(image, virtual_size, flavor.disk_gb * _GIB, folder)]
+    disks = [] if image is None else _from_image(image, flavor.disk_gb * _GIB, folder)
     if flavor.ephemeral_gb:
         disks.append(_blank("ephemeral0", flavor.ephemeral_gb * _GIB, folder))
     if flavor.swap_mb:
         disks.append(_blank("swap", flavor.swap_mb << 20, folder))
     (folder / _LIST).write_bytes(msgspec.json.encode(disks))
+
+
+def _from_image(image: BootImage, disk_size: int, folder: Path) -> list[Disk]:
+    virtual_size = _inspect(image, folder / "image")
+    if image.disk_format == "iso":
+        return _cdrom_and_root(disk_size, virtual_size, folder)
+    return [_overlay(image, virtual_size, disk_size, folder)]
 
 
 def _inspect(image: BootImage, file: Path) -> int:
@@ -214,6 +253,7 @@ def _copy_all(build: Placed, home: Path, called_off: threading.Event) -> None:
         if flavor.swap_mb:
             disks.append(_blank("swap", flavor.swap_mb << 20, half))
         (half / _LIST).write_bytes(msgspec.json.encode(disks))
+        spare.mark(half, build.task_id)
         half.rename(home / spare.NEW)
     except OSError as error:
         clear_folder(half)

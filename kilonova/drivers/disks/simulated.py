@@ -1,9 +1,12 @@
 """Disks by name only: no file is made, no image fetched. For fleets in one process."""
 
+import tempfile
 from pathlib import Path
 
 from kilonova.build.needs import Progress
 from kilonova.build.record import Placed, Wired
+from kilonova.drivers.disks import qcow2
+from kilonova.drivers.disks.fetch import Send
 from kilonova.drivers.simulation import Faults, Memory, NoFaults
 from kilonova.errors import BuildFailed
 from kilonova.model.guest import Disk
@@ -13,8 +16,9 @@ from kilonova.model.ids import ServerId
 class SimulatedDisks:
     """The disks of one simulated host. `state` keeps who has some over a restart; `faults` makes it fail."""
 
-    def __init__(self, state: Path | None = None, faults: Faults | None = None) -> None:
+    def __init__(self, state: Path | None = None, faults: Faults | None = None, send: Send | None = None) -> None:
         self._memory = Memory(state)
+        self._send = send
         self._faults = faults or NoFaults()
 
     async def assemble(self, build: Placed, progress: Progress) -> tuple[Disk, ...]:
@@ -65,6 +69,25 @@ class SimulatedDisks:
     def spare_of(self, server_id: ServerId) -> str:
         """``new``, ``old`` or nothing: which set is there beside that in use."""
         return self._memory.words.get(server_id, "").partition("+")[2]
+
+    async def blank_copy(self, build: Placed) -> Path:
+        """A path by name: the copy is made when it is sent. Raises BuildFailed when there is no disk."""
+        self._faults.before("disks.blank_copy", build.server_id)
+        await self.existing(build)
+        return Path(f"simulated/{build.server_id}/copy")
+
+    async def send_copy(self, build: Placed, image_id: str, ticket: str, progress: Progress) -> None:
+        """A blank disk of the flavor's size becomes the bytes of the image. Raises BuildFailed, Unavailable."""
+        self._faults.before("disks.send_copy", build.server_id)
+        if self._send is None:
+            raise BuildFailed("This host cannot send images.")
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / "copy.qcow2"
+            qcow2.create(copy, build.flavor.disk_gb << 30 or 1 << 20)
+            await self._send.send(image_id, ticket, copy, progress)
+
+    async def drop_copy(self, build: Placed) -> None:
+        """There is nothing to drop."""
 
     async def remove(self, server_id: ServerId) -> None:
         """Forget them; none there is no error."""

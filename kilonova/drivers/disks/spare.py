@@ -19,6 +19,7 @@ from kilonova.model.guest import Disk
 IN_USE, NEW, OLD = "disks", "disks.new", "disks.old"
 NEW_HALF = "disks.new.half"
 PARTS = (NEW, OLD, NEW_HALF)
+_MARK = "task"
 _FICLONE = 0x40049409
 _PIECE = 64 << 20
 
@@ -45,6 +46,20 @@ def swap_back(home: Path) -> None:
         clear_folder(new)
         in_use.rename(new)
     old.rename(in_use)
+
+
+def is_of(home: Path, task_id: str) -> bool:
+    """Whether the new ones were made by this action; those of another, which never came to use them, go."""
+    mark = home / NEW / _MARK
+    if mark.exists() and mark.read_text() == task_id:
+        return True
+    drop(home, kept=False)
+    return False
+
+
+def mark(half: Path, task_id: str) -> None:
+    """Write down which action has made them."""
+    (half / _MARK).write_text(task_id)
 
 
 def drop(home: Path, kept: bool) -> None:

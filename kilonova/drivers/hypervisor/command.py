@@ -15,6 +15,7 @@ from kilonova.model.ids import ServerId
 from kilonova.model.port import Wire
 
 _SMALL_GUEST_MB = 512
+RECONNECT_S = 600
 
 
 class Nic(Struct, frozen=True):
@@ -36,6 +37,8 @@ class Machine(Struct, frozen=True, kw_only=True):
     disks: tuple[Disk, ...]
     disk_fds: Mapping[str, int]
     nics: tuple[Nic, ...]
+    keys_fd: int
+    """The folder of the keys to its volumes."""
     qmp_fd: int
     serial_fd: int
     console_fd: int
@@ -77,15 +80,41 @@ def command(machine: Machine) -> list[str]:
     ]
     # fmt: on
     for disk in machine.disks:
+        if disk.nbd is not None:
+            words += _volume(disk, machine.keys_fd)
         words += _disk(disk, machine.disk_fds)
     for nic in machine.nics:
         words += _nic(nic)
     return words
 
 
+def without_guest(binary: str, disk: Disk, fds: Mapping[str, int], qmp_fd: int) -> list[str]:
+    """The command line of a QEMU that has a disk and no machine: for work on the disk of a guest that is off."""
+    # fmt: off
+    words = [
+        binary, "-S", "-nodefaults", "-no-user-config", "-display", "none", "-machine", "none",
+        "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+        "-chardev", f"socket,id=qmp,fd={qmp_fd},server=on,wait=off",
+        "-mon", "chardev=qmp,mode=control",
+    ]
+    # fmt: on
+    return [*words, *_nodes(disk, fds)]
+
+
 def _disk(disk: Disk, fds: Mapping[str, int]) -> list[str]:
-    """One disk with its backing chain, each format and file named: QEMU never guesses and never follows a header."""
+    """One disk and the device it is in the guest."""
+    node, words = node_name(disk), _nodes(disk, fds)
+    boot = "" if disk.boot_index is None else f",bootindex={disk.boot_index}"
+    if disk.format == "iso" and disk.boot_index is not None:  # installers look for a CD-ROM; a config drive is found by its label
+        return [*words, "-device", f"ide-cd,bus=ide.0,id={node}-device,drive={node}{boot}"]
+    return [*words, "-device", f"virtio-blk-pci,id={node}-device,drive={node},serial={disk.name[:20]}{boot}"]
+
+
+def _nodes(disk: Disk, fds: Mapping[str, int]) -> list[str]:
+    """A disk with its backing chain, each format and file named: QEMU never guesses and never follows a header."""
     node = node_name(disk)
+    if disk.nbd is not None:
+        return ["-blockdev", _json(volume_node(disk))]
     words: list[str] = []
     driver = "raw" if disk.format == "iso" else disk.format
     top: dict[str, Any] = {"driver": driver, "node-name": node, "read-only": disk.read_only, "file": f"{node}-file"}
@@ -97,11 +126,7 @@ def _disk(disk: Disk, fds: Mapping[str, int]) -> list[str]:
         if disk.backing_format == "qcow2":
             base["backing"] = None
         words += [*_file(f"{node}-base-file", fds[disk.backing_path], read_only=True), "-blockdev", _json(base)]
-    words += [*_file(f"{node}-file", fds[disk.path], read_only=disk.read_only), "-blockdev", _json(top)]
-    boot = "" if disk.boot_index is None else f",bootindex={disk.boot_index}"
-    if disk.format == "iso" and disk.boot_index is not None:  # installers look for a CD-ROM; a config drive is found by its label
-        return [*words, "-device", f"ide-cd,bus=ide.0,id={node}-device,drive={node}{boot}"]
-    return [*words, "-device", f"virtio-blk-pci,id={node}-device,drive={node},serial={disk.name[:20]}{boot}"]
+    return [*words, *_file(f"{node}-file", fds[disk.path], read_only=disk.read_only), "-blockdev", _json(top)]
 
 
 def _file(node: str, fd: int, *, read_only: bool) -> list[str]:
@@ -118,9 +143,44 @@ def _nic(nic: Nic) -> list[str]:
     return ["-netdev", f"{kind},id={name},{rest}", "-device", device]
 
 
+def _volume(disk: Disk, keys_fd: int) -> list[str]:
+    key = volume_key(disk, keys_fd)
+    return [] if key is None else ["-object", _json(key)]
+
+
+def volume_key(disk: Disk, keys_fd: int) -> dict[str, Any] | None:
+    """The object by which QEMU proves its right to a volume; None where none is asked for."""
+    if disk.nbd is None or not disk.nbd.key:
+        return None
+    name = node_name(disk)
+    folder = f"/proc/self/fd/{keys_fd}/{name}"
+    return {"qom-type": "tls-creds-psk", "id": f"{name}-key", "endpoint": "client", "dir": folder, "username": disk.nbd.user}
+
+
+def volume_node(disk: Disk) -> dict[str, Any]:
+    """A volume as QEMU reaches it. When its server is away, what the guest writes waits for it, up to `RECONNECT_S`."""
+    assert disk.nbd is not None
+    node: dict[str, Any] = {
+        "driver": "nbd",
+        "node-name": node_name(disk),
+        "server": {"type": "inet", "host": disk.nbd.host, "port": str(disk.nbd.port)},
+        "export": disk.nbd.export,
+        "reconnect-delay": RECONNECT_S,
+        "read-only": disk.read_only,
+    }
+    if not disk.read_only:
+        node["discard"] = "unmap"
+    return node | ({"tls-creds": f"{node_name(disk)}-key"} if disk.nbd.key else {})
+
+
 def node_name(disk: Disk) -> str:
-    """QEMU's name for the disk: at most 21 characters, so that ours with a suffix stay below its limit of 31."""
-    return f"d-{disk.name.replace('-', '')[:19]}"
+    """QEMU's name for the disk."""
+    return short_name(disk.name)
+
+
+def short_name(disk_name: str) -> str:
+    """At most 21 characters, so that ours with a suffix stay below QEMU's limit of 31."""
+    return f"d-{disk_name.replace('-', '')[:19]}"
 
 
 def nic_name(port_id: str) -> str:
@@ -140,4 +200,4 @@ def memory_limit(ram_mb: int) -> int:
 def paths(disks: Sequence[Disk]) -> dict[str, bool]:
     """Every file the disks need, with whether QEMU may only read it."""
     needed = {disk.backing_path: True for disk in disks if disk.backing_path}
-    return needed | {disk.path: disk.read_only for disk in disks}
+    return needed | {disk.path: disk.read_only for disk in disks if disk.nbd is None}

@@ -12,12 +12,15 @@ from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
-from kilonova.build.record import Wired
+from kilonova.build.needs import Progress
+from kilonova.build.record import Placed, Wired
 from kilonova.drivers.host_folder import clear_folder, make_folder, server_folder, servers_with
 from kilonova.drivers.hypervisor import console, hotplug, process
-from kilonova.drivers.hypervisor.command import machine_type
+from kilonova.drivers.hypervisor.backup import back_up, back_up_without_guest
+from kilonova.drivers.hypervisor.command import machine_type, short_name
 from kilonova.drivers.hypervisor.guest import QemuGuest
 from kilonova.drivers.hypervisor.host import QemuHost, QemuSettings
+from kilonova.drivers.hypervisor.keys import drop_key, open_keys, write_key
 from kilonova.drivers.hypervisor.launch import CONSOLE_LOG, QEMU_LOG, Plan, launch
 from kilonova.drivers.hypervisor.memory import GuestMemory, boot_id, recall, write_down
 from kilonova.drivers.hypervisor.plugs import Plugs
@@ -29,6 +32,7 @@ from kilonova.model.ids import HostName, PortId, ServerId
 from kilonova.model.port import Wire
 
 _PART = "guest"
+_COPYING = "copying"
 _GREETING_S = 30.0
 _ADOPTION_S = 5.0
 _TRIM_EVERY_S = 10.0
@@ -102,6 +106,23 @@ class QemuHypervisor:
         """A non-maskable interrupt. Raises NotFound, Unavailable."""
         await self._tell(server_id, "inject-nmi")
 
+    async def copy_root(self, build: Placed, disks: tuple[Disk, ...], into: Path, progress: Progress) -> None:
+        """The root disk as it is now, whole and flat, in a blank qcow2 file; its guest goes on. Raises BuildFailed."""
+        root = next((disk for disk in disks if disk.name == "root"), None)
+        if root is None:
+            raise BuildFailed("The server has no disk of its own.")
+        await self._adopt_all()
+        guest = self._guests.get(build.server_id)
+        if guest is not None and await guest.power() not in ("shutdown", "crashed"):
+            try:
+                await back_up(guest.monitor, root, into, progress)
+            except Unavailable as error:
+                raise BuildFailed("The server's disk could not be copied.") from error
+            return
+        identity = self.about.settings.uids.identity(build.server_id)
+        folder = server_folder(self._root, build.server_id, _COPYING)
+        await back_up_without_guest(self.about.binary(), folder, identity, root, into, progress)
+
     async def plug_nic(self, server_id: ServerId, wire: Wire) -> None:
         """The NIC appears in the guest, if it runs; one that is off gets it when it starts. Raises BuildFailed, Unavailable."""
         await self._adopt_all()
@@ -122,6 +143,27 @@ class QemuHypervisor:
             guest = self._guests.get(server_id)
             if guest is not None:
                 await hotplug.unplug_nic(guest.monitor, port_id)
+
+    async def plug_disk(self, server_id: ServerId, disk: Disk) -> None:
+        """The volume appears in the guest, if it runs; else when it starts. Raises BuildFailed, Unavailable."""
+        await self._adopt_all()
+        async with self._turn(server_id):
+            guest = self._guests.get(server_id)
+            if guest is None:
+                return
+            if guest.memory.keys_fd < 0:
+                raise BuildFailed("The guest was started before volumes could be plugged into it; stop it and start it again.")
+            write_key(self._folder(server_id), disk, self.about.settings.uids.identity(server_id))
+            await hotplug.plug_disk(guest.monitor, disk, guest.memory.keys_fd)
+
+    async def unplug_disk(self, server_id: ServerId, disk_name: str) -> None:
+        """The guest, if it runs, lets go of the volume; none there is no error. Raises BuildFailed, Unavailable."""
+        await self._adopt_all()
+        async with self._turn(server_id):
+            guest = self._guests.get(server_id)
+            if guest is not None:
+                await hotplug.unplug_disk(guest.monitor, disk_name)
+            drop_key(self._folder(server_id), short_name(disk_name))
 
     async def guests(self) -> Mapping[ServerId, PowerState]:
         """What is on this host now, also what an earlier process started, and what has ended but was not destroyed."""
@@ -174,17 +216,21 @@ class QemuHypervisor:
             boot_id=boot_id(),
             started_at=time.time(),
         )
-        write_down(folder, memory)  # before there is a process: one that nobody wrote down is looked for by its uuid
-        plan = Plan(
-            binary=self.about.binary(),
-            machine=memory.machine,
-            accelerator=memory.accelerator,
-            folder=folder,
-            identity=self.about.settings.uids.identity(build.server_id),
-            build=build,
-            disks=disks,
-        )
-        pid = await self._spawn(plan)
+        identity = self.about.settings.uids.identity(build.server_id)
+        with open_keys(folder, disks, identity) as keys_fd:
+            memory = replace(memory, keys_fd=keys_fd)
+            write_down(folder, memory)  # before there is a process: one that nobody wrote down is looked for by its uuid
+            plan = Plan(
+                binary=self.about.binary(),
+                machine=memory.machine,
+                accelerator=memory.accelerator,
+                folder=folder,
+                identity=identity,
+                build=build,
+                disks=disks,
+                keys_fd=keys_fd,
+            )
+            pid = await self._spawn(plan)
         return await self._greet(folder, replace(memory, pid=pid, start_ticks=start_ticks(pid) or 0))
 
     async def _spawn(self, plan: Plan) -> int:
@@ -233,7 +279,8 @@ class QemuHypervisor:
             await guest.kill()
         self._guests.pop(server_id, None)
         self._ended.pop(server_id, None)
-        await asyncio.to_thread(clear_folder, folder)
+        for left in (folder, server_folder(self._root, server_id, _COPYING)):
+            await asyncio.to_thread(clear_folder, left)
 
     async def _adopt_all(self) -> None:
         """Find the guests an earlier process left, once."""

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import cast
 
-from kilonova.build.record import Wired
+from kilonova.build.needs import Progress
+from kilonova.build.record import Placed, Wired
 from kilonova.drivers.simulation import Faults, Memory, NoFaults
 from kilonova.errors import NotFound
 from kilonova.model.guest import Disk, Guest, HostFacts, PowerState
@@ -65,6 +66,10 @@ class SimulatedHypervisor:
         if server_id not in self._memory.words:
             raise NotFound("This host has no such guest.")
 
+    async def copy_root(self, build: Placed, disks: tuple[Disk, ...], into: Path, progress: Progress) -> None:
+        """It stays blank: so is every simulated disk."""
+        self._faults.before("hypervisor.copy_root", build.server_id)
+
     async def plug_nic(self, server_id: ServerId, wire: Wire) -> None:
         """There is nothing to see of it."""
         self._faults.before("hypervisor.plug_nic", server_id)
@@ -72,6 +77,14 @@ class SimulatedHypervisor:
     async def unplug_nic(self, server_id: ServerId, port_id: PortId) -> None:
         """There was nothing to see of it."""
         self._faults.before("hypervisor.unplug_nic", server_id)
+
+    async def plug_disk(self, server_id: ServerId, disk: Disk) -> None:
+        """There is nothing to see of it."""
+        self._faults.before("hypervisor.plug_disk", server_id)
+
+    async def unplug_disk(self, server_id: ServerId, disk_name: str) -> None:
+        """There was nothing to see of it."""
+        self._faults.before("hypervisor.unplug_disk", server_id)
 
     async def guests(self) -> Mapping[ServerId, PowerState]:
         """All of them, and those that are off."""
