@@ -37,7 +37,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     inherited: dict[str, str] = field(default_factory=dict)
     """Properties of the base image as the server remembers them: it may be gone by now. Those it still has win."""
     properties: dict[str, str] = field(default_factory=dict)
-    """Set by the client; they win over what is inherited."""
+    """Set by the client; they win over everything else, as in Nova."""
     kind: str = "snapshot"
     """Nova's ``image_type``: ``snapshot`` or ``backup``."""
 
@@ -46,8 +46,7 @@ def snapshot_image(wanted: Snapshot, base: Image | None, now: float) -> Image:
     """Queued, private, in the project of the server. Raises TooLarge for more properties than an image may have."""
     passed_on = {**wanted.inherited, **(base.properties if base else {})}
     properties = {name: value for name, value in passed_on.items() if not _NOT_INHERITED.fullmatch(name)}
-    properties.update(wanted.properties)
-    properties.update(_origin(wanted))
+    properties |= _origin(wanted) | wanted.properties
     if len(properties) > MOST_PROPERTIES:
         raise TooLarge(f"The limit of {MOST_PROPERTIES} additional properties has been exceeded.")
     return Image(

@@ -62,12 +62,12 @@ async def test_a_snapshot_waits_inherits_and_becomes_active(
     cloud: ImageCloud, alice: httpx.AsyncClient, bob: httpx.AsyncClient, host: httpx.AsyncClient
 ) -> None:
     base = await create(alice, os_distro="debian", cache_in_nova="1", min_ram=128, min_disk=1)
-    image_id = await _begin(cloud, base["id"], properties={"why": "before the upgrade"})
+    image_id = await _begin(cloud, base["id"], properties={"why": "before the upgrade", "user_id": "mine"})
     image = await _show(alice, image_id)
     assert (image["status"], image["visibility"], image["owner"], image["name"]) == ("queued", "private", "alice", "a snapshot")
     assert (image["disk_format"], image["container_format"], image["min_disk"], image["min_ram"]) == ("raw", "bare", 3, 128)
     assert (image["image_type"], image["base_image_ref"], image["instance_uuid"]) == ("snapshot", base["id"], "5e1")
-    assert (image["user_id"], image["boot_roles"], image["os_distro"]) == ("user-alice", "member,reader", "debian")
+    assert (image["user_id"], image["boot_roles"], image["os_distro"]) == ("mine", "member,reader", "debian")
     assert image["why"] == "before the upgrade" and "cache_in_nova" not in image and "wanted_until" not in image
     assert (await bob.get(f"/v2/images/{image_id}")).status_code == 404
     data = os.urandom(600_000)
