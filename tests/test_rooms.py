@@ -16,6 +16,8 @@ FILES = {str(file.relative_to(ROOT)): file.read_text() for file in sorted(ROOT.r
 TREES = {name: ast.parse(text) for name, text in FILES.items()}
 ROOMS = sorted(file.parent for file in ROOT.rglob("__init__.py") if file.parent != ROOT)
 
+DRAFTED = "ledger/migrations/versions/"
+"""Written by the tool that compares tables, one statement after the other; nobody follows a thought through them."""
 LONGEST_FILE, LONGEST_FUNCTION, MOST_PARAMETERS = 400, 40, 6
 NO_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc", "core", "lib"}
 MAY_CATCH_ALL = ("saga/run.py", "api/edge.py", "bus/")
@@ -71,14 +73,15 @@ def test_the_map_is_all_there_is_in_its_file() -> None:
 
 
 def test_no_file_is_long() -> None:
-    assert {name: n for name, text in FILES.items() if (n := len(text.splitlines())) > LONGEST_FILE} == {}
+    long = {name: n for name, text in FILES.items() if (n := len(text.splitlines())) > LONGEST_FILE}
+    assert {name: n for name, n in long.items() if not name.startswith(DRAFTED)} == {}
 
 
 def test_no_function_is_long() -> None:
     long = {
         f"{name}:{node.name}": n
         for name, node in functions()
-        if (n := (node.end_lineno or 0) - node.lineno + 1) > LONGEST_FUNCTION
+        if (n := (node.end_lineno or 0) - node.lineno + 1) > LONGEST_FUNCTION and not name.startswith(DRAFTED)
     }
     assert long == {}
 
