@@ -1,12 +1,11 @@
 """What a network node must make true: which changes raise a revision, what the plans say, and what confirming them does."""
 
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pytest
 
-from kilonova.ledger.ledger import SqliteLedger
+from kilonova.ledger.ledger import Ledger
 from kilonova.ledger.networks import Networks
 from kilonova.ledger.transaction import Transaction
 from kilonova.lifecycle.fabric import FabricWanted
@@ -25,7 +24,6 @@ from kilonova.model.network_wish import (
     PortChanges,
 )
 from kilonova.model.router_wish import FloatingIpChanges, GatewayWish, InterfaceWish, NewFloatingIp, NewRouter, RouterChanges
-from tests.fresh_ledger import fresh_ledger
 
 ADMIN = Caller(user_id="a", user_name="a", project_id="p", roles=frozenset({"admin", "member", "reader"}))
 NODE = NodeName("net-1")
@@ -35,7 +33,7 @@ Result = TypeVar("Result")
 class Desk:
     """One ledger; `wanted` is what the node has not confirmed."""
 
-    def __init__(self, ledger: SqliteLedger) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self.woken = 0
         ledger.on_orders = self._wake
@@ -80,10 +78,8 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    ledger = SqliteLedger(fresh_ledger(tmp_path / "ledger.db"))
-    yield Desk(ledger)
-    await ledger.close()
+def desk(ledger: Ledger) -> Desk:
+    return Desk(ledger)
 
 
 async def test_a_router_with_everything(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""/v2.0/security-group-rules: made and deleted, never changed. They are kept and shown; no packet is filtered by them yet."""
+"""/v2.0/security-group-rules: made and deleted, never changed. A packet meets them on the network node."""
 
 from kilonova.api.call import Answer, Call
 from kilonova.api.network import views

@@ -1,4 +1,4 @@
-"""/v2.0/security-groups. They are kept and shown; no packet is filtered by them yet."""
+"""/v2.0/security-groups. What they do to packets is the network node's business."""
 
 from kilonova.api.call import Answer, Call
 from kilonova.api.network import views
