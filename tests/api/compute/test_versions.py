@@ -19,7 +19,7 @@ def test_no_gaps() -> None:
 
 
 def test_every_file_is_in_the_table_and_says_what_it_is() -> None:
-    files = sorted(Path(changes.__file__).parent.glob("v2_*.py"))
+    files = sorted(Path(changes.__file__).parent.glob("v2_*.py"), key=lambda file: int(file.stem[3:]))
     assert [int(file.stem[3:]) for file in files] == sorted(CHANGES)
     for file in files:
         assert file.read_text().startswith(f'"""2.{int(file.stem[3:])}: '), file.name
