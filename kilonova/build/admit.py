@@ -82,6 +82,8 @@ def check_request(wish: Wish, world: OrderWorld) -> Sound:
             key = books.keypairs.get(wish.caller.user_id, wish.key_name)
         except NotFound:
             raise BadRequest("Invalid key_name provided.") from None
+    if wish.max_count > 1 and any(device.source == "volume" for device in wish.block_devices):
+        raise BadRequest("Cannot attach one or more volumes to multiple instances")
     limits = books.quotas.limits(wish.caller.project_id)
     return Sound(wish=wish, flavor=flavor, image=image, key=key, nics=_nics(wish, books), limits=limits)
 

@@ -6,6 +6,7 @@ is waited for, as long as the build has time.
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 
 from msgspec import Struct
 
@@ -56,9 +57,15 @@ async def open_exports(build: Placed, world: ComputeWorld) -> tuple[Disk, ...]:
         for link in build.volumes:
             disks.append(await open_export(build.server_id, link, world))
     except BaseException:
-        await close_exports(build.server_id, build.volumes, world)
+        await let_go(build, world)
         raise
     return tuple(disks)
+
+
+async def let_go(build: Placed, world: ComputeWorld) -> None:
+    """As `close_exports`, for a step that has failed already: what cannot be reached now, the removal reaches."""
+    with suppress(KilonovaError):
+        await close_exports(build.server_id, build.volumes, world)
 
 
 async def open_export(server_id: ServerId, link: VolumeLink, world: ComputeWorld) -> Disk:

@@ -13,6 +13,7 @@ from kilonova.build.admit import OrderWorld
 from kilonova.build.company import company_of, group_of
 from kilonova.build.news import news_of
 from kilonova.build.record import Placed, Requested, grow
+from kilonova.build.volumes import reserve_volumes
 from kilonova.build.wish import NicWish, Wish
 from kilonova.errors import BadRequest, NotFound
 from kilonova.model.host import Host
@@ -20,6 +21,7 @@ from kilonova.model.ids import NodeName
 from kilonova.model.port import Port
 from kilonova.model.server import Fault
 from kilonova.model.span import Span
+from kilonova.model.volume_link import VolumeLink
 from kilonova.scheduler import Choice, Need, choose, for_admin, for_owner
 from kilonova.scheduler.company import ANYWHERE
 
@@ -100,7 +102,8 @@ def record_server(seat: Seat, world: OrderWorld) -> Seat:
     world.books.actions.begin(request, "create", seat.spans(), wish.traceparent)
     if seat.fault is not None or seat.choice is None or seat.choice.host is None:
         return seat
-    return replace(seat, placed=_placed(seat, seat.choice.host, world))
+    volumes = reserve_volumes(wish, request.server_id, world) if wish.block_devices else ()
+    return replace(seat, placed=_placed(seat, seat.choice.host, volumes, world))
 
 
 def queue_order(seat: Seat, world: OrderWorld) -> Seat:
@@ -118,7 +121,7 @@ def queue_order(seat: Seat, world: OrderWorld) -> Seat:
     return seat
 
 
-def _placed(seat: Seat, host: Host, world: OrderWorld) -> Placed:
+def _placed(seat: Seat, host: Host, volumes: tuple[VolumeLink, ...], world: OrderWorld) -> Placed:
     desk = world.desk
     deadline = desk.now + desk.build_limit_s
     image = seat.request.image
@@ -131,6 +134,7 @@ def _placed(seat: Seat, host: Host, world: OrderWorld) -> Placed:
         "deadline": deadline,
         "ordered_at": desk.now,
         "ports": seat.ports,
+        "volumes": volumes,
         "image_ticket": desk.ticket(image.id, host.name, deadline) if image else "",
     }
     return grow(seat.request, Placed, **known)

@@ -2,6 +2,7 @@
 
 import time
 
+from kilonova.build.export import close_exports, in_order, let_go, open_exports
 from kilonova.build.needs import ComputeWorld
 from kilonova.build.record import Disked, Placed, grow
 from kilonova.build.report import BuildProgress
@@ -14,17 +15,26 @@ async def take_order(build: Placed, world: ComputeWorld) -> Placed:
 
 
 async def assemble_disks(build: Placed, world: ComputeWorld) -> Disked:
-    """The hypervisor's block devices: the image is fetched once per host, the root disk is a layer on top of it."""
+    """The hypervisor's block devices: an image is fetched once per host, the root disk is a layer on it; volumes are served."""
 
     def progress(what: str, share: float) -> None:
         world.live(build.server_id, what, share)
 
-    disks = await world.disks(build.host).assemble(build, progress)
-    return grow(build, Disked, disks=disks)
+    if not build.volumes:
+        return grow(build, Disked, disks=await world.disks(build.host).assemble(build, progress))
+    volumes = await open_exports(build, world)
+    try:
+        local = await world.disks(build.host).assemble(build, progress)
+    except BaseException:
+        await let_go(build, world)
+        raise
+    return grow(build, Disked, disks=in_order(volumes, local))
 
 
 async def remove_disks(build: Placed, world: ComputeWorld) -> None:
-    """Everything this server has on the host's disk goes."""
+    """Everything this server has on the host's disk goes; its volumes are not served to it any more."""
+    if build.volumes:
+        await close_exports(build.server_id, build.volumes, world)
     await world.disks(build.host).remove(build.server_id)
 
 

@@ -1,6 +1,6 @@
 """What a client asks for, before anything is checked: the compute API's POST /servers without its wire form."""
 
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct, field
 
@@ -16,6 +16,19 @@ class NicWish(Struct, frozen=True, kw_only=True):
     tag: str | None = None
 
 
+class BlockDevice(Struct, frozen=True, kw_only=True):
+    """One volume of a new server: one that is there (source ``volume``), or one made for it. `size_gb` None: the source's."""
+
+    source: Literal["image", "volume", "snapshot", "blank"]
+    source_id: str = ""
+    size_gb: int | None = None
+    boot_index: int | None = None
+    device: str | None = None
+    delete_on_termination: bool = False
+    tag: str | None = None
+    volume_type: str | None = None
+
+
 class Wish(Struct, frozen=True, kw_only=True):
     """One POST /servers. `networks` None: the client said nothing, or ``auto`` (then `auto_network`); empty: ``none``."""
 
@@ -24,6 +37,8 @@ class Wish(Struct, frozen=True, kw_only=True):
     name: str
     flavor_id: str
     image_id: str | None
+    block_devices: tuple[BlockDevice, ...] = ()
+    """Its volumes. Without an image it boots from the one whose boot index is 0."""
     networks: tuple[NicWish, ...] | None = None
     auto_network: bool = False
     """There must be a network, and the cloud is to find it."""

@@ -12,6 +12,7 @@ from sqlalchemy import Column, Connection, Float, Index, Integer, LargeBinary, T
 from kilonova.build.record import Placed
 from kilonova.ledger.networks import Networks
 from kilonova.ledger.schema import SERIAL, Packed, metadata
+from kilonova.ledger.volume.links import links_of_server
 from kilonova.lifecycle.remove import Removal
 from kilonova.lifecycle.volume_work import VolumeOrder
 from kilonova.model.ids import HostName, NodeName, ServerId
@@ -74,6 +75,7 @@ class Orders:
             network_node=self._network_node() if has_ports else NodeName(""),
             attempt=attempt,
             reason=reason,
+            volumes=links_of_server(self._db, server.id),
         )
         self.removed(server.id, attempt)
         self._queue(server.id, attempt, "remove", removal.host, removal, "", None)

@@ -13,12 +13,14 @@ from kilonova.ledger.networks import Networks
 from kilonova.ledger.schema import Packed, metadata
 from kilonova.ledger.server_search import active_in, find
 from kilonova.ledger.server_security import security_groups_of
+from kilonova.ledger.volume.links import links_of_server, volumes_of_servers
 from kilonova.model import server as states
 from kilonova.model.flavor import Flavor
 from kilonova.model.ids import ServerId
 from kilonova.model.server import Action, Fault, Server, ServerFilter
 from kilonova.model.server_address import ServerAddress
 from kilonova.model.usage import Period
+from kilonova.model.volume_link import VolumeLink
 
 servers = Table(
     "servers",
@@ -130,8 +132,12 @@ class Servers:
         return security_groups_of(self._db, server_ids)
 
     def volumes_of(self, server_ids: Sequence[str]) -> Mapping[str, Sequence[tuple[str, bool]]]:
-        """Server id → (volume id, whether it goes with the server) of what is attached: nothing, until there are attachments."""
-        return {}
+        """Server id → (volume id, whether it goes with the server) of what is attached, the devices in order."""
+        return volumes_of_servers(self._db, server_ids)
+
+    def volume_links(self, server_id: str) -> Sequence[VolumeLink]:
+        """What is attached to it, also what is on its way, the devices in order."""
+        return links_of_server(self._db, server_id)
 
     def pin_zone(self, server_id: str, zone: str | None, now: float) -> None:
         """The zone it is bound to when it moves; None is any."""

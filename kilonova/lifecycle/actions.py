@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from kilonova.lifecycle.attach import VOLUMES
 from kilonova.lifecycle.interfaces import INTERFACES
 from kilonova.lifecycle.pause import PAUSES
 from kilonova.lifecycle.power import POWER
@@ -11,4 +12,13 @@ from kilonova.lifecycle.resize import RESIZES
 from kilonova.lifecycle.snapshot import SNAPSHOTS
 from kilonova.lifecycle.task import ServerAction
 
-SERVER_ACTIONS: Mapping[str, ServerAction] = {**POWER, **REBOOTS, **PAUSES, **REBUILDS, **RESIZES, **SNAPSHOTS, **INTERFACES}
+SERVER_ACTIONS: Mapping[str, ServerAction] = {
+    **POWER,
+    **REBOOTS,
+    **PAUSES,
+    **REBUILDS,
+    **RESIZES,
+    **SNAPSHOTS,
+    **INTERFACES,
+    **VOLUMES,
+}

@@ -10,10 +10,12 @@ from msgspec import Struct
 from kilonova.build.admit import OrderWorld
 from kilonova.build.books import Books
 from kilonova.build.connect import NetworkGiven, NetworkNotWanted
+from kilonova.build.export import close_exports
 from kilonova.build.needs import ComputeWorld
 from kilonova.build.report import ServerGone
 from kilonova.model.ids import HostName, NodeName, ServerId
 from kilonova.model.server import Server
+from kilonova.model.volume_link import VolumeLink
 from kilonova.saga import Saga
 
 
@@ -27,6 +29,8 @@ class Removal(Struct, frozen=True, kw_only=True):
     """Empty when it has no ports."""
     attempt: int
     reason: str
+    volumes: tuple[VolumeLink, ...] = ()
+    """Those that are, or may be, served to it."""
 
 
 async def end_guest(gone: Removal, world: ComputeWorld) -> Removal:
@@ -40,6 +44,12 @@ async def leave_network(gone: Removal, world: ComputeWorld) -> Removal:
     if gone.network_node:
         message = NetworkNotWanted(server_id=gone.server_id, attempt=gone.attempt)
         await world.ask_network(gone.network_node, message, NetworkGiven)
+    return gone
+
+
+async def release_volumes(gone: Removal, world: ComputeWorld) -> Removal:
+    """Its volumes are not served to it any more, before they can be given to anybody else."""
+    await close_exports(gone.server_id, gone.volumes, world)
     return gone
 
 
@@ -59,6 +69,7 @@ REMOVE = (
     Saga.starting_with(Removal, ComputeWorld, name="remove", at="compute")
     .then(end_guest)
     .then(leave_network)
+    .then(release_volumes)
     .then(wipe_disks)
     .then(report_gone)
 )

@@ -1,6 +1,7 @@
 """What several actions need of a guest: brought to run with what it must have, switched off, brought back when one is undone."""
 
 from kilonova.build.connect import ask_for_network
+from kilonova.build.export import in_order, open_exports
 from kilonova.build.needs import ComputeWorld
 from kilonova.build.record import Disked, Placed, Running, grow
 from kilonova.build.start import start_guest
@@ -13,7 +14,9 @@ PATIENCE_S = 60.0
 
 async def find_disks(start: Placed, world: ComputeWorld) -> Disked:
     """Its disks as they are, local ones and volumes; it is not started without one of them."""
-    return grow(start, Disked, disks=await world.disks(start.host).existing(start))
+    local = await world.disks(start.host).existing(start)
+    volumes = await open_exports(start, world) if start.volumes else ()
+    return grow(start, Disked, disks=in_order(volumes, local))
 
 
 async def run_guest(placed: Placed, world: ComputeWorld) -> Running:

@@ -8,11 +8,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from kilonova.build.admit import OrderDesk
 from kilonova.model.ids import NodeName
 from kilonova.model.image import BootImage
 from kilonova.model.span import Span
-from kilonova.model.volume_wish import VolumeTerms
 
 Work = Literal["create", "delete", "extend", "snapshot", "delete_snapshot", "revert", "upload"]
 
@@ -62,8 +60,3 @@ class VolumeReports(Struct, frozen=True, kw_only=True):
 
     node: NodeName
     reports: tuple[VolumeWorkDone, ...]
-
-
-def volume_terms(desk: OrderDesk) -> VolumeTerms:
-    """On which terms an order of a server has volumes made, and the end of work on them is noted."""
-    return VolumeTerms(now=desk.now, ticket=desk.ticket, limit_s=desk.build_limit_s)

@@ -20,6 +20,7 @@ from kilonova.build.report import (
     TaskFailed,
 )
 from kilonova.build.start import announce_running, note_progress
+from kilonova.build.volumes import volume_terms
 from kilonova.bus.port import Answerers, Bus, Delivery
 from kilonova.bus.subjects import CONTROL, sender
 from kilonova.errors import Forbidden, Unavailable
@@ -31,7 +32,7 @@ from kilonova.lifecycle.remove import note_gone
 from kilonova.lifecycle.task import note_task
 from kilonova.lifecycle.volume_books import VolumeWorld
 from kilonova.lifecycle.volume_ends import note_volume_work
-from kilonova.lifecycle.volume_work import VolumeReports, volume_terms
+from kilonova.lifecycle.volume_work import VolumeReports
 from kilonova.model.ids import NodeName
 from kilonova.saga.faults import Faults, no_faults
 

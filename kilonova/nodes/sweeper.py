@@ -9,6 +9,7 @@ from functools import partial
 from kilonova.build.admit import OrderDesk, OrderWorld
 from kilonova.build.giveup import end_overdue
 from kilonova.build.record import Placed
+from kilonova.build.volumes import volume_terms
 from kilonova.errors import KilonovaError
 from kilonova.ledger.ledger import Ledger
 from kilonova.ledger.transaction import Transaction
@@ -16,7 +17,7 @@ from kilonova.lifecycle.actions import SERVER_ACTIONS
 from kilonova.lifecycle.task import Asked, end_overdue_task
 from kilonova.lifecycle.volume_books import VolumeWorld
 from kilonova.lifecycle.volume_ends import end_overdue as end_overdue_volume
-from kilonova.lifecycle.volume_work import VolumeOrder, volume_terms
+from kilonova.lifecycle.volume_work import VolumeOrder
 
 log = logging.getLogger(__name__)
 

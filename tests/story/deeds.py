@@ -1,11 +1,14 @@
 """How each later action is asked for over the API, from which state, and what it leads to."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
 
+from kilonova.model.caller import Caller
 from kilonova.model.server import Server
+from kilonova.model.volume_wish import BootVolume, VolumeTerms
 from kilonova.sim import SimulatedCloud
 
 
@@ -60,6 +63,45 @@ class Rebuilt(Deed, frozen=True, kw_only=True):
         assert answer.status_code == 202, answer.text
 
 
+class VolumeIn(Deed, frozen=True, kw_only=True):
+    """A new, blank volume."""
+
+    async def ask(self, cloud: SimulatedCloud, server_id: str) -> None:
+        volume_id = await blank_volume(cloud)
+        path = f"/compute/v2.1/servers/{server_id}/os-volume_attachments"
+        answer = await cloud.send("POST", path, {"volumeAttachment": {"volumeId": volume_id, "delete_on_termination": True}})
+        assert answer.status_code == 200, answer.text
+
+
+class VolumeOut(Deed, frozen=True, kw_only=True):
+    """The first volume goes."""
+
+    async def ask(self, cloud: SimulatedCloud, server_id: str) -> None:
+        path = f"/compute/v2.1/servers/{server_id}/os-volume_attachments"
+        first = (await cloud.send("GET", path)).json()["volumeAttachments"][0]
+        answer = await cloud.send("DELETE", f"{path}/{first['volumeId']}")
+        assert answer.status_code == 202, answer.text
+
+
+async def blank_volume(cloud: SimulatedCloud) -> str:
+    """The id of one that is available."""
+    caller = Caller(user_id=cloud.furnished.admin_id, user_name="admin", project_id=cloud.furnished.project_id)
+    wish = BootVolume(source="blank", size_gb=1)
+    now = time.time()
+
+    def order(tx: Any) -> str:
+        tx.volumes.quotas.change(cloud.furnished.project_id, {"volumes": -1})
+        return str(tx.volumes.for_boot(wish, caller, VolumeTerms(now=now, ticket=lambda image_id, node, until: "")))
+
+    volume_id = await cloud.ledger.write(order)
+
+    def made(tx: Any) -> bool:
+        return bool(tx.volumes.volumes.get(volume_id).status == "available")
+
+    await cloud.until(lambda: cloud.ledger.read(made), "the volume")
+    return volume_id
+
+
 DEEDS: Mapping[str, Deed] = {
     "stop": Deed(body={"os-stop": None}, status="SHUTOFF"),
     "start": Deed(body={"os-start": None}, status="ACTIVE", before=("stop",)),
@@ -74,4 +116,6 @@ DEEDS: Mapping[str, Deed] = {
     "revert_resize": Deed(body={"revertResize": None}, status="ACTIVE", before=("resize",)),
     "attach_interface": PlugIn(body={}, status="ACTIVE"),
     "detach_interface": PullOut(body={}, status="ACTIVE"),
+    "attach_volume": VolumeIn(body={}, status="ACTIVE"),
+    "detach_volume": VolumeOut(body={}, status="ACTIVE", before=("attach_volume",)),
 }

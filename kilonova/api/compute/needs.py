@@ -15,6 +15,7 @@ from kilonova.model.quota import ComputeQuota, ComputeUsage
 from kilonova.model.server import Action, Server, ServerFilter
 from kilonova.model.server_address import ServerAddress
 from kilonova.model.usage import Period
+from kilonova.model.volume_link import VolumeLink
 
 Told = TypeVar("Told")
 
@@ -42,6 +43,10 @@ class ServerBook(Protocol):
 
     def volumes_of(self, server_ids: Sequence[str]) -> Mapping[str, Sequence[tuple[str, bool]]]:
         """Server id → (volume id, whether it goes with the server) of what is attached."""
+        ...
+
+    def volume_links(self, server_id: str) -> Sequence[VolumeLink]:
+        """What is attached to it, also what is on its way, the devices in order."""
         ...
 
     def pin_zone(self, server_id: str, zone: str | None, now: float) -> None:

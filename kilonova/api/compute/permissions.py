@@ -18,6 +18,7 @@ from kilonova.api.compute import (
     servers,
     services,
     versions,
+    volume_attachments,
     zones,
 )
 from kilonova.api.rights import Right, Rights
@@ -64,6 +65,12 @@ RIGHTS: Rights = {
     flavor_specs.create: Right.ADMIN,
     flavor_specs.update: Right.ADMIN,
     flavor_specs.delete: Right.ADMIN,
+    volume_attachments.index: Right.READER,
+    volume_attachments.show: Right.READER,
+    volume_attachments.create: Right.MEMBER,
+    volume_attachments.update: Right.MEMBER,
+    volume_attachments.delete: Right.MEMBER,
+    routes.volumes_boot: Right.MEMBER,
     interfaces.index: Right.READER,
     interfaces.show: Right.READER,
     interfaces.create: Right.MEMBER,

@@ -18,6 +18,7 @@ from kilonova.api.compute import (
     servers,
     services,
     versions,
+    volume_attachments,
     zones,
 )
 from kilonova.api.compute.spoken import since, until
@@ -28,6 +29,7 @@ tags_delete = since(26, server_parts.delete_tags)
 tag_show = since(26, server_parts.tag)
 tag_add = since(26, server_parts.add_tag)
 tag_delete = since(26, server_parts.delete_tag)
+volumes_boot = until(102, servers.create)
 flavor_update = since(55, flavors.update)
 hypervisor_statistics = until(87, hypervisors.statistics)
 hypervisor_uptime = until(87, hypervisors.uptime)
@@ -58,12 +60,19 @@ _V2_1: Routes = {
         "PUT": server_parts.set_metadata_item,
         "DELETE": server_parts.delete_metadata_item,
     },
+    SERVER + "/os-volume_attachments": {"GET": volume_attachments.index, "POST": volume_attachments.create},
+    SERVER + "/os-volume_attachments/{volume_id}": {
+        "GET": volume_attachments.show,
+        "PUT": volume_attachments.update,
+        "DELETE": volume_attachments.delete,
+    },
     SERVER + "/os-interface": {"GET": interfaces.index, "POST": interfaces.create},
     SERVER + "/os-interface/{port_id}": {"GET": interfaces.show, "DELETE": interfaces.delete},
     SERVER + "/tags": {"GET": tags_list, "PUT": tags_replace, "DELETE": tags_delete},
     SERVER + "/tags/{tag}": {"GET": tag_show, "PUT": tag_add, "DELETE": tag_delete},
     SERVER + "/os-instance-actions": {"GET": instance_actions.index},
     SERVER + "/os-instance-actions/{request_id}": {"GET": instance_actions.show},
+    "/v2.1/os-volumes_boot": {"POST": volumes_boot},
     "/v2.1/flavors": {"GET": flavors.index, "POST": flavors.create},
     "/v2.1/flavors/detail": {"GET": flavors.detail},
     FLAVOR: {"GET": flavors.show, "PUT": flavor_update, "DELETE": flavors.delete},

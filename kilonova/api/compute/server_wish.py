@@ -10,9 +10,10 @@ from msgspec import UNSET, UnsetType
 
 from kilonova.api.call import Call
 from kilonova.api.compute.asking import free_text, hostname_text, ip_text, text, truth, uuid_text, whole
+from kilonova.api.compute.block_devices import block_devices
 from kilonova.api.compute.hints import scheduler_hints
 from kilonova.api.compute.schemas import InjectedFile, NewServer, Nic, ServerFields, ServerFieldsWithFiles
-from kilonova.build.wish import NicWish, Wish
+from kilonova.build.wish import BlockDevice, NicWish, Wish
 from kilonova.errors import BadRequest, Forbidden
 
 PASSWORD_LETTERS = string.ascii_letters + string.digits
@@ -25,6 +26,7 @@ def wish(call: Call, asked: NewServer) -> Wish:
     server = asked.server
     _refuse_what_is_not_built(asked)
     zone, host = _place(call, server)
+    image, volumes = _disks(call, server)
     least = whole(server.min_count, "min_count", 1, MOST_SERVERS)
     most = least if server.max_count is UNSET else whole(server.max_count, "max_count", 1, MOST_SERVERS)
     if least > most:
@@ -34,7 +36,8 @@ def wish(call: Call, asked: NewServer) -> Wish:
         request_id=call.request_id,
         name=text(server.name, "name"),
         flavor_id=_last_part(server.flavorRef, "flavorRef"),
-        image_id=_image(server),
+        image_id=image,
+        block_devices=volumes,
         networks=_networks(server),
         auto_network=server.networks == "auto",
         key_name=_optional_text(server.key_name, "key_name"),
@@ -66,30 +69,17 @@ def _refuse_what_is_not_built(asked: NewServer) -> None:
     """Said before anything is done, so that no client believes it has what it asked for."""
     if asked.server.trusted_image_certificates:
         raise BadRequest("Trusted image certificates are not available in this cloud.")
-    if asked.server.block_device_mapping:
-        raise BadRequest("Servers that boot from volumes are not available in this cloud.")
 
 
-def _image(server: ServerFields) -> str | None:
-    """The image, named directly or as the one local boot disk."""
+def _disks(call: Call, server: ServerFields) -> tuple[str | None, tuple[BlockDevice, ...]]:
+    """(the image of its own root disk, its volumes)."""
     image = _last_part(server.imageRef, "imageRef") if server.imageRef is not UNSET and server.imageRef else None
-    for disk in server.block_device_mapping_v2:
-        image = _image_of(disk, image)
-    if image is None:
+    if image is not None:
+        image = uuid_text(image, "imageRef")
+    image, volumes = block_devices(call, image, server.block_device_mapping, server.block_device_mapping_v2)
+    if image is None and not volumes:
         raise BadRequest("Invalid imageRef provided.")
-    return uuid_text(image, "imageRef")
-
-
-def _image_of(disk: dict[str, object], image: str | None) -> str:
-    """The image of a block device that is just that image on the local boot disk. Anything else is not built."""
-    source, target = disk.get("source_type"), disk.get("destination_type", "local")
-    unknown = disk.keys() - {"source_type", "destination_type", "uuid", "boot_index", "delete_on_termination", "image_id", "tag"}
-    if unknown or source != "image" or target != "local" or str(disk.get("boot_index")) != "0":
-        raise BadRequest("Block Device Mapping is Invalid: this cloud has one local boot disk from an image, and no volumes.")
-    named = disk.get("uuid", disk.get("image_id"))
-    if not isinstance(named, str) or (image is not None and named != image):
-        raise BadRequest("Block Device Mapping is Invalid: its boot disk is not the image of the server.")
-    return named
+    return image, volumes
 
 
 def _networks(server: ServerFields) -> tuple[NicWish, ...] | None:

@@ -7,10 +7,11 @@ request, so it is asked again.
 import asyncio
 from typing import Any
 
-from kilonova.drivers.hypervisor.command import nic_name
+from kilonova.drivers.hypervisor.command import nic_name, node_name, short_name, volume_key, volume_node
 from kilonova.drivers.hypervisor.plugs import PlugEnd
 from kilonova.drivers.monitor import Monitor
 from kilonova.errors import BuildFailed, Unavailable
+from kilonova.model.guest import Disk
 from kilonova.model.port import Wire
 
 ASK_AGAIN_S = 5.0
@@ -44,6 +45,37 @@ async def unplug_nic(monitor: Monitor, port_id: str) -> None:
     name = nic_name(port_id)
     await unplug(monitor, f"{name}-device")
     await monitor.command_quietly("netdev_del", id=name)
+
+
+async def plug_disk(monitor: Monitor, disk: Disk, keys_fd: int) -> None:
+    """The volume appears in the guest; one that is there already is no error. Raises BuildFailed; then it is not there."""
+    name = node_name(disk)
+    if await _has_device(monitor, f"{name}-device"):
+        return
+    try:
+        await _forget_disk(monitor, name)  # of an attempt that came only so far
+        key = volume_key(disk, keys_fd)
+        if key is not None:
+            await monitor.command("object-add", **key)
+        await monitor.command("blockdev-add", **volume_node(disk))
+        await monitor.command(
+            "device_add", driver="virtio-blk-pci", id=f"{name}-device", drive=name, serial=disk.name[:20]
+        )
+    except Unavailable as error:
+        await _forget_disk(monitor, name)
+        raise BuildFailed("The volume could not be plugged into the guest.") from error
+
+
+async def unplug_disk(monitor: Monitor, disk_name: str) -> None:
+    """The guest lets go of the volume; none there is no error. Raises BuildFailed when it does not in time."""
+    name = short_name(disk_name)
+    await unplug(monitor, f"{name}-device")
+    await _forget_disk(monitor, name)
+
+
+async def _forget_disk(monitor: Monitor, name: str) -> None:
+    await monitor.command_quietly("blockdev-del", **{"node-name": name})
+    await monitor.command_quietly("object-del", id=f"{name}-key")
 
 
 async def unplug(monitor: Monitor, device: str) -> None:

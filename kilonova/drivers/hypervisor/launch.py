@@ -33,6 +33,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     identity: Identity
     build: Wired
     disks: tuple[Disk, ...]
+    keys_fd: int
+    """The open folder of the keys to its volumes; whoever opened it closes it."""
 
 
 def launch(plan: Plan, plugs: Plugs) -> int:
@@ -80,8 +82,9 @@ def _open_everything(plan: Plan, plugs: Plugs, opened: ExitStack) -> tuple[comma
         disks=plan.disks,
         disk_fds=disk_fds,
         nics=tuple(nics),
+        keys_fd=plan.keys_fd,
         qmp_fd=listen(plan.folder, QMP_SOCKET, opened),
         serial_fd=listen(plan.folder, SERIAL_SOCKET, opened),
         console_fd=open_file(plan.folder / CONSOLE_LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, opened),
     )
-    return machine, (*disk_fds.values(), *nic_fds, machine.qmp_fd, machine.serial_fd, machine.console_fd)
+    return machine, (*disk_fds.values(), *nic_fds, plan.keys_fd, machine.qmp_fd, machine.serial_fd, machine.console_fd)

@@ -19,6 +19,8 @@ class GuestMemory(Struct, frozen=True, kw_only=True):
     accelerator: str
     boot_id: str
     started_at: float
+    keys_fd: int = -1
+    """The number by which QEMU has the folder of its keys open; -1: it was started without."""
     pid: int = 0
     start_ticks: int = 0
     ended: PowerState | None = None

@@ -1,7 +1,10 @@
-"""The volumes of one server as its node needs them, in one query: what a removal carries."""
+"""The volumes of servers, in one query: as a server's node needs them, and as its owner sees them."""
+
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, func, select
 
+from kilonova.ledger.network_listing import chunks
 from kilonova.ledger.volume.tables import volume_attachments, volumes
 from kilonova.model.ids import NodeName
 from kilonova.model.volume_link import VolumeLink
@@ -28,3 +31,13 @@ def links_of_server(connection: Connection, server_id: str) -> tuple[VolumeLink,
         )
         for row in rows
     )
+
+
+def volumes_of_servers(connection: Connection, server_ids: Sequence[str]) -> Mapping[str, Sequence[tuple[str, bool]]]:
+    """Server id → (volume id, whether it goes with the server), the devices in order; a server without any is not in it."""
+    found: dict[str, list[tuple[str, bool]]] = {}
+    query = select(_a.server_id, _a.volume_id, _a.delete_on_termination).order_by(func.length(_a.device), _a.device)
+    for some in chunks(server_ids):
+        for server_id, volume_id, goes_along in connection.execute(query.where(_a.server_id.in_(some))):
+            found.setdefault(server_id, []).append((volume_id, goes_along))
+    return found

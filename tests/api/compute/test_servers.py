@@ -87,7 +87,7 @@ async def test_the_client_that_names_its_image_as_a_boot_disk(compute: Compute) 
     volume = {**disk, "destination_type": "volume"}
     answer = await compute.send("POST", "/servers", {"server": {**asked, "block_device_mapping_v2": [volume]}})
     assert answer.status_code == 400
-    assert "no volumes" in answer.json()["badRequest"]["message"]
+    assert "need to have a non-zero size" in answer.json()["badRequest"]["message"]
 
 
 async def test_only_admins_name_a_host(compute: Compute) -> None:

@@ -21,6 +21,7 @@ from kilonova.model.flavor import Flavor
 from kilonova.model.guest import Disk
 from kilonova.model.ids import FlavorId, HostName, ServerId, new_uuid
 from kilonova.model.port import Wire
+from kilonova.model.volume_link import NbdAddress
 from tests.drivers.builds import FileFetch, image_of, no_progress, placed, qemus_of, wired
 from tests.drivers.hypervisor.conftest import Restart
 
@@ -35,7 +36,7 @@ def words(*disks: Disk, **known: object) -> list[str]:
     fields: dict[str, object] = {
         "binary": "qemu", "server_id": ServerId("s"), "machine": "pc-i440fx-7.2", "accelerator": "tcg", "vcpus": 1, "ram_mb": 512,
         "disks": disks, "disk_fds": {path: n for n, path in enumerate(paths(disks), 10)}, "nics": (),
-        "qmp_fd": 3, "serial_fd": 4, "console_fd": 5, **known,
+        "keys_fd": 9, "qmp_fd": 3, "serial_fd": 4, "console_fd": 5, **known,
     }  # fmt: skip
     return command(Machine(**fields))  # type: ignore[arg-type]
 
@@ -125,3 +126,19 @@ async def test_qemu_takes_a_tap_it_could_not_open_itself(
     await hypervisor.destroy(build.server_id)
     await hypervisor.close()
     assert qemus_of(build.server_id) == []
+
+
+def test_a_volume_is_reached_with_its_key_and_no_secret_is_said() -> None:
+    address = NbdAddress(host="10.0.0.5", port=4711, export="v", user="attachment", key="5ec2e7")
+    name = "6b0c8f3e-52a1-4be1-9c0f-2f7c0a4b1d3e"
+    volume = Disk(name=name, path="", format="raw", size=1, boot_index=0, nbd=address)
+    said = words(volume, CONFIG)
+    assert not any("5ec2e7" in word for word in said)
+    node = blockdevs(said)["d-6b0c8f3e52a14be19c0"]
+    assert node["server"] == {"type": "inet", "host": "10.0.0.5", "port": "4711"}
+    assert (node["driver"], node["export"], node["tls-creds"]) == ("nbd", "v", "d-6b0c8f3e52a14be19c0-key")
+    key = json.loads(next(word for word in said if "tls-creds-psk" in word))
+    assert (key["dir"], key["username"]) == ("/proc/self/fd/9/d-6b0c8f3e52a14be19c0", "attachment")
+    assert any(f"serial={name[:20]},bootindex=0" in word for word in said)
+    assert said.index(json.dumps(key, separators=(",", ":"))) < said.index("-blockdev")
+    assert "" not in paths([volume])

@@ -1,0 +1,147 @@
+"""A volume more, or one less, in a server that runs or is off. Its node asks for the export, then plugs the volume in.
+
+A server that is off needs nothing from its node: it asks for its volumes when it starts.
+"""
+
+from kilonova.build.admit import OrderWorld
+from kilonova.build.export import close_exports, open_export
+from kilonova.build.needs import ComputeWorld
+from kilonova.build.record import grow
+from kilonova.build.report import TaskDone, TaskFailed
+from kilonova.errors import BadRequest
+from kilonova.lifecycle.task import Asked, Asking, ServerAction, order_task, report_done
+from kilonova.model.guest import Disk
+from kilonova.model.server import Server
+from kilonova.model.volume_link import VolumeLink
+from kilonova.model.volume_wish import AttachWish
+from kilonova.saga import Saga
+
+
+class AttachVolume(Asked, frozen=True, kw_only=True):
+    """`volumes` are all of the server's, the new one included."""
+
+    new_volume: VolumeLink
+
+
+class Served(AttachVolume, frozen=True, kw_only=True):
+    """The volume node serves it."""
+
+    disk: Disk
+
+
+class DetachVolume(Asked, frozen=True, kw_only=True):
+    """The volume that goes."""
+
+    old_volume: VolumeLink
+
+
+def order_attach(server: Server, asking: Asking, world: OrderWorld, *, wish: AttachWish) -> VolumeLink:
+    """On control: the volume is this server's at once, and shows ``attaching``. Raises BadRequest, NotFound, Conflict."""
+    link = world.books.volumes.reserve(wish, asking.caller, world.desk.now)
+    order_task(server, asking, AttachVolume, None, world, new_volume=link)
+    return link
+
+
+def order_detach(server: Server, asking: Asking, world: OrderWorld, *, volume_id: str) -> None:
+    """On control. Raises NotFound when it is not attached to this server, BadRequest when the server boots from it."""
+    books = world.books
+    if books.volumes.link(server.id, volume_id).boot_index == 0:
+        raise BadRequest("Cannot detach a root device volume")
+    link = books.volumes.begin_detach(server.id, volume_id, world.desk.now)
+    order_task(server, asking, DetachVolume, None, world, old_volume=link)
+
+
+async def serve_to_host(attach: AttachVolume, world: ComputeWorld) -> Served:
+    """The volume node serves it to this server."""
+    disk = await open_export(attach.server_id, attach.new_volume, world)
+    return grow(attach, Served, disk=disk)
+
+
+async def end_export(attach: AttachVolume, world: ComputeWorld) -> None:
+    """It is served to nobody again."""
+    await close_exports(attach.server_id, (attach.new_volume,), world)
+
+
+async def plug_volume_in(attach: Served, world: ComputeWorld) -> Served:
+    """It appears in the running guest."""
+    await world.hypervisor(attach.host).plug_disk(attach.server_id, attach.disk)
+    return attach
+
+
+async def unplug_volume(attach: Served, world: ComputeWorld) -> None:
+    """It is gone again."""
+    await world.hypervisor(attach.host).unplug_disk(attach.server_id, attach.new_volume.volume_id)
+
+
+async def report_volume_attached(attach: Served, world: ComputeWorld) -> Served:
+    """The node's last word."""
+    return await report_done(attach, world)
+
+
+async def pull_volume_out(detach: DetachVolume, world: ComputeWorld) -> DetachVolume:
+    """The running guest lets go of it; what it wrote is in the volume then."""
+    await world.hypervisor(detach.host).unplug_disk(detach.server_id, detach.old_volume.volume_id)
+    return detach
+
+
+async def end_its_export(detach: DetachVolume, world: ComputeWorld) -> DetachVolume:
+    """Nobody reaches it by this attachment any more."""
+    await close_exports(detach.server_id, (detach.old_volume,), world)
+    return detach
+
+
+async def report_volume_detached(detach: DetachVolume, world: ComputeWorld) -> DetachVolume:
+    """The node's last word."""
+    return await report_done(detach, world)
+
+
+ATTACH_VOLUME = (
+    Saga.starting_with(AttachVolume, ComputeWorld, name="attach_volume", at="compute")
+    .then(serve_to_host, undo=end_export)
+    .then(plug_volume_in, undo=unplug_volume)
+    .then(report_volume_attached)
+)
+
+DETACH_VOLUME = (
+    Saga.starting_with(DetachVolume, ComputeWorld, name="detach_volume", at="compute")
+    .then(pull_volume_out)
+    .then(end_its_export)
+    .then(report_volume_detached)
+)
+
+
+def note_attached(attach: AttachVolume, report: TaskDone, world: OrderWorld) -> None:
+    """On control: the volume is in use."""
+    world.books.volumes.attached(attach.new_volume.attachment_id, report.at)
+
+
+def note_not_attached(attach: AttachVolume, report: TaskFailed, world: OrderWorld) -> None:
+    """On control: the volume is available again, unless the guest did not let go of it; the history says why."""
+    note = world.books.volumes.attached if report.left else world.books.volumes.rolled_back
+    note(attach.new_volume.attachment_id, report.at)
+
+
+def note_detached(detach: DetachVolume, report: TaskDone, world: OrderWorld) -> None:
+    """On control: the volume is available again."""
+    world.books.volumes.detached(detach.old_volume.attachment_id, report.at)
+
+
+def note_not_detached(detach: DetachVolume, report: TaskFailed, world: OrderWorld) -> None:
+    """On control: it is still attached; the history says why."""
+    world.books.volumes.rolled_back(detach.old_volume.attachment_id, report.at)
+
+
+def attach_overdue(attach: AttachVolume, world: OrderWorld) -> None:
+    """Its node has said nothing: the volume stays this server's, as it may be in the guest."""
+    world.books.volumes.attached(attach.new_volume.attachment_id, world.desk.now)
+
+
+def detach_overdue(detach: DetachVolume, world: OrderWorld) -> None:
+    """Its node has said nothing: the volume stays this server's."""
+    world.books.volumes.rolled_back(detach.old_volume.attachment_id, world.desk.now)
+
+
+VOLUMES = {
+    "attach_volume": ServerAction(ATTACH_VOLUME, note_attached, note_not_attached, attach_overdue),
+    "detach_volume": ServerAction(DETACH_VOLUME, note_detached, note_not_detached, detach_overdue),
+}
