@@ -63,6 +63,7 @@ async def test_older_versions_see_what_they_knew(cloud_of: CloudOf, version: str
     assert {"key_name", "user_data"} & set(said) == there
     assert not [name for name in said if name.startswith("OS-EXT")]
     assert said["adminPass"]
+    assert all(set(one) == {"version", "addr"} for of_it in said["addresses"].values() for one in of_it)
     await settled(cloud, server_id)
     await deleted(cloud, server_id)
 

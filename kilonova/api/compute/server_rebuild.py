@@ -49,6 +49,7 @@ async def rebuild(call: Call, server: Server, argument: Any) -> Answer:
     seen = await call.world.ledger.read(lambda books: look(call, books))
     said_once = {"adminPass": wanted.admin_password, "user_data": seen.server.user_data}
     document: Document = {**detailed(call, seen), **said_once}
+    document.pop("OS-EXT-SRV-ATTR:user_data", None)  # it stands there by its own name already
     document = shown(call, Shown.SERVER_REBUILT, document, seen.server)
     return Answer(202, {"server": document}, {"Location": links(call, "servers", server.id)[0]["href"]})
 

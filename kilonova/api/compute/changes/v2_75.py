@@ -32,12 +32,20 @@ def empty_swap_as_text(document: Document, about: Any) -> Document:
 
 
 def as_put_showed_it(document: Document, about: Any) -> Document:
-    return {name: value for name, value in document.items() if name not in NOT_AFTER_PUT and not name.startswith(LATER)}
+    return _without_later({name: value for name, value in document.items() if name not in NOT_AFTER_PUT})
 
 
 def as_rebuild_showed_it(document: Document, about: Any) -> Document:
     hidden = [name for name in NOT_AFTER_PUT if name != "key_name"]
-    return {name: value for name, value in document.items() if name not in hidden and not name.startswith(LATER)}
+    return _without_later({name: value for name, value in document.items() if name not in hidden})
+
+
+def _without_later(document: Document) -> Document:
+    """Without what came with extensions, also of each address."""
+    kept = {name: value for name, value in document.items() if not name.startswith(LATER)}
+    networks = document.get("addresses", {})
+    short = {name: [{"version": one["version"], "addr": one["addr"]} for one in of_it] for name, of_it in networks.items()}
+    return {**kept, "addresses": short}
 
 
 def no_empty_servers(document: Document, about: Any) -> Document:
