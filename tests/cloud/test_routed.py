@@ -26,7 +26,17 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("dnsmasq") is None, reason="dnsmasq is not installed"),
 ]
 FLOATING_NET = "172.24.4.0/24"
-SSH = ("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=3")
+SSH = tuple(
+    f"-o{option}"
+    for option in (
+        "StrictHostKeyChecking=no",
+        "UserKnownHostsFile=/dev/null",
+        "LogLevel=ERROR",
+        "ConnectTimeout=3",
+        "ServerAliveInterval=2",  # a session that is cut in the middle says nothing by itself
+        "ServerAliveCountMax=2",
+    )
+)
 
 
 @pytest.fixture
@@ -158,7 +168,7 @@ def _way(outside: str, key: Path, address: str) -> list[str]:
 
 
 def _ssh(outside: str, key: Path, address: str, command: str) -> bool:
-    return subprocess.run([*_way(outside, key, address), command], check=False, timeout=30).returncode == 0
+    return subprocess.run([*_way(outside, key, address), command], check=False, timeout=60).returncode == 0
 
 
 def _guest_image() -> Path:

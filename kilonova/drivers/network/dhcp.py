@@ -175,12 +175,12 @@ def options_text(members: Iterable[Member]) -> str:
 
 def _range(tag: str, subnet: Subnet, mtu: int) -> list[str]:
     net = ipaddress.ip_network(subnet.cidr)
-    # Where the bridge has no address of the subnet, dnsmasq must be told that it serves it all the same.
-    elsewhere = [] if subnet.carried else [f"shared-network={BRIDGE},{net.network_address}"]
     if isinstance(net, ipaddress.IPv6Network):
-        lines = ["enable-ra", f"dhcp-range=set:{tag},{net.network_address},static,{net.prefixlen},{_LEASE_TIME}", *elsewhere]
+        lines = ["enable-ra", f"dhcp-range=set:{tag},{net.network_address},static,{net.prefixlen},{_LEASE_TIME}"]
         servers = ",".join(f"[{ip}]" for ip in subnet.dns)
         return [*lines, f"dhcp-option=tag:{tag},option6:dns-server,{servers}"] if servers else lines
+    # Where the bridge has no address of the subnet, dnsmasq must be told that it serves it all the same.
+    elsewhere = [] if subnet.carried else [f"shared-network={BRIDGE},{net.network_address}"]
     # A guest takes 121 and then ignores 3, so the default route stands in both.
     routes = [(f"{METADATA_IP}/32", subnet.carried or "0.0.0.0"), *subnet.host_routes]
     routes += [("0.0.0.0/0", subnet.gateway)] if subnet.gateway else []

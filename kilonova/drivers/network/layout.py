@@ -210,6 +210,17 @@ def link_local(mac: str) -> str:
     return str(ipaddress.IPv6Address(b"\xfe\x80" + bytes(6) + eui))
 
 
+def own_six(subnet: Subnet, mac: str) -> str | None:
+    """The bridge's own address in an IPv6 subnet whose gateway it is not: without one, dnsmasq serves nobody there.
+
+    Made from its MAC, as no port's is; None where the prefix leaves no room for that.
+    """
+    prefix = ipaddress.ip_network(subnet.cidr)
+    if prefix.version == 4 or prefix.prefixlen > 64 or subnet.carried:
+        return None
+    return str(ipaddress.IPv6Address(int(prefix.network_address) | int(ipaddress.IPv6Address(link_local(mac))) & (1 << 64) - 1))
+
+
 def _subnet(address: Address, routers: set[str]) -> Subnet:
     gateway = parsed_ip(address.gateway) if address.gateway else None
     return Subnet(

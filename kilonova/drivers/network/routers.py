@@ -6,6 +6,7 @@ belongs in a thread, says how it must be in the end, and can be repeated.
 
 import ipaddress
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from kilonova.drivers.network import conntrack, links, namespaces, nft
@@ -122,9 +123,11 @@ def _prepare() -> None:
 def _plug(end: RouterPort, room: str, name: str) -> None:
     """The wire from the network's bridge to the router. Raises OSError."""
     bridge_end, own = router_link(end.port_id), _own_link(end.port_id)
-    if not namespaces.inside(name, lambda: own in links.link_names(own)):
-        # What is left of a wire that led to a router of before has no other end here.
-        namespaces.inside(room, lambda: links.remove_link(bridge_end))
+    ends = ((room, bridge_end), (name, own))
+    if not all(link in namespaces.inside(where, partial(links.link_names, link)) for where, link in ends):
+        # What is left of a wire whose other end went with its namespace, or is just going.
+        for where, link in ends:
+            namespaces.inside(where, partial(links.remove_link, link))
     peer = {"ifname": own, "address": parsed_mac(end.mac)}
     namespaces.inside(room, lambda: links.join_bridge(bridge_end, end.mtu, peer, name))
 

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -289,3 +290,36 @@ async def test_a_network_that_was_taken_away_gets_its_router_again(network: Make
     one = await _guest(node, plug, ONE, a_port(5))
     assert await _can(one, "10.1.0.6")
     assert await _can(two, "10.0.0.5")
+
+
+def _dhcpv6(guest: Guest) -> bytes:
+    """What a solicitation is answered, as it is; empty when nobody answers."""
+    mac = bytes.fromhex(guest.wire.mac.replace(":", ""))
+    identity = b"\x00\x01\x00\x0a\x00\x03\x00\x01" + mac
+    wanted = b"\x00\x03\x00\x0c" + mac[-4:] + bytes(8)
+    with guest.inside(lambda: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)) as udp:
+        index = guest.inside(lambda: socket.if_nametoindex("eth0"))
+        udp.bind(("::", 546))
+        udp.settimeout(1.0)
+        for _ in range(6):
+            try:
+                udp.sendto(b"\x01\x12\x34\x56" + identity + wanted + b"\x00\x08\x00\x02\x00\x00", ("ff02::1:2", 547, 0, index))
+                return udp.recv(2048)
+            except OSError:  # its own address is still looked for on the link, or nobody has answered yet
+                time.sleep(0.5)
+    return b""
+
+
+@pytest.mark.parametrize("routed", [False, True])
+async def test_dhcpv6_hands_out_addresses_with_and_without_a_router(network: Make, plug: Plug, routed: bool) -> None:
+    node = network()
+    more = Address(subnet_id=SubnetId("six"), ip="fd00:a::5", cidr="fd00:a::/64", gateway="fd00:a::1")
+    port = a_port(5)
+    if routed:
+        end = an_end(1, NET_A, ("10.0.0.1", "10.0.0.0/24"), ("fd00:a::1", "fd00:a::/64"))
+        await node.take_router(a_router(inside=(end,), gateway=None, next_hop=()))
+    one = await _guest(node, plug, ONE, msgspec.structs.replace(port, addresses=(*port.addresses, more)))
+    await asyncio.to_thread(one.take_six)
+    answer = await asyncio.to_thread(_dhcpv6, one)
+    assert answer[:1] == b"\x02", "an advertisement"
+    assert socket.inet_pton(socket.AF_INET6, "fd00:a::5") in answer
