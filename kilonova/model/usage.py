@@ -8,7 +8,7 @@ from kilonova.model.server import Server
 
 
 class Period(Struct, frozen=True):
-    """Unix seconds; it begins before it ends."""
+    """Unix seconds; it ends no earlier than it begins."""
 
     start: float
     end: float

@@ -23,8 +23,10 @@ class Answer:
 
     @property
     def reason(self) -> str:
-        """What an error body of any of the four services says; fails where there is none."""
+        """What an error body of any of the services says; fails where there is none."""
         body = self.body
+        if "errors" in body:
+            return str(body["errors"][0]["detail"])
         if "NeutronError" in body:
             return str(body["NeutronError"]["message"])
         if "message" in body:

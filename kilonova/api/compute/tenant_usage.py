@@ -48,10 +48,11 @@ def _paging(call: Call) -> tuple[str, ...]:
 
 
 def _period(call: Call) -> Period:
-    """From `start` to `end`, each now if not given, and nothing of the future."""
+    """From `start` to `end`, each now if not given, and nothing of the future. With neither it is of no length, and no error."""
     now = call.world.now()
-    start, end = (_moment(next(iter(call.query.get(name, [])), ""), now) for name in ("start", "end"))
-    if not start < end:
+    given = [next(iter(call.query.get(name, [])), "") for name in ("start", "end")]
+    start, end = (_moment(value, now) for value in given)
+    if any(given) and not start < end:
         raise BadRequest("Invalid start time. The start time cannot occur after the end time.")
     return Period(start, min(end, now))
 

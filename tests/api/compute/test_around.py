@@ -42,6 +42,7 @@ async def test_usage(compute: Compute) -> None:
     assert len(detailed[0]["server_usages"]) == 2
     long_ago = "start=2001-01-01T00:00:00&end=2002-01-01T00:00:00"
     assert (await compute.send("GET", f"{path}?{long_ago}")).json() == {"tenant_usage": {}}
+    assert (await compute.send("GET", path)).status_code == 200, "of a moment, as in Nova"
 
 
 async def test_no_usage(compute: Compute) -> None:

@@ -176,5 +176,7 @@ async def test_quota_classes(compute: Compute) -> None:
     assert (await compute.send("GET", f"/os-quota-sets/{compute.project}")).json()["quota_set"]["cores"] == 8
     for version, wrong in (("2.104", {"cores": -2}), ("2.104", {"injected_files": 1}), ("2.49", {"server_groups": 1})):
         assert (await compute.admin("PUT", path, {"quota_class_set": wrong}, version=version)).status_code == 400
+    for version in ("2.49", "2.104"):
+        assert (await compute.admin("PUT", path, {}, version=version)).status_code == 400
     assert (await compute.admin("PUT", f"/os-quota-class-sets/{'x' * 256}", {"quota_class_set": {}})).status_code == 400
     assert (await compute.send("GET", path)).status_code == 403

@@ -17,7 +17,9 @@ def without_group_quotas(document: Document) -> Document:
     """Those of networks were taken, and meant nothing since networks have a service of their own."""
     limits = inside(document, "quota_class_set")
     refuse(limits, *GROUP_QUOTAS)
-    return {**document, "quota_class_set": {name: value for name, value in limits.items() if name not in NETWORK_QUOTAS}}
+    for name in NETWORK_QUOTAS:
+        limits.pop(name, None)
+    return document
 
 
 CHANGE = Change(lift={Asked.QUOTA_CLASS_UPDATE: without_group_quotas}, lower={Shown.QUOTA_CLASS: with_network_quotas})
