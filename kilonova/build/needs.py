@@ -42,6 +42,10 @@ class Disks(Protocol):
         """A second set: those in use, which no guest has, copied and as large as the flavor says. Raises BuildFailed."""
         ...
 
+    async def beside(self, build: Placed) -> tuple[Disk, ...]:
+        """The second set. Raises BuildFailed when there is none."""
+        ...
+
     async def swap_in(self, server_id: ServerId) -> None:
         """The second set is in use, and those before are kept. Raises BuildFailed when there is none."""
         ...

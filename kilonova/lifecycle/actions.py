@@ -8,6 +8,7 @@ from kilonova.lifecycle.pause import PAUSES
 from kilonova.lifecycle.power import POWER
 from kilonova.lifecycle.reboot import REBOOTS
 from kilonova.lifecycle.rebuild import REBUILDS
+from kilonova.lifecycle.rescue import RESCUES
 from kilonova.lifecycle.resize import RESIZES
 from kilonova.lifecycle.snapshot import SNAPSHOTS
 from kilonova.lifecycle.task import ServerAction
@@ -18,6 +19,7 @@ SERVER_ACTIONS: Mapping[str, ServerAction] = {
     **PAUSES,
     **REBUILDS,
     **RESIZES,
+    **RESCUES,
     **SNAPSHOTS,
     **INTERFACES,
     **VOLUMES,

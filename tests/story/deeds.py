@@ -114,6 +114,8 @@ DEEDS: Mapping[str, Deed] = {
     "resize": Deed(body={"resize": {"flavorRef": "2"}}, status="VERIFY_RESIZE"),
     "confirm_resize": Deed(body={"confirmResize": None}, status="ACTIVE", before=("resize",)),
     "revert_resize": Deed(body={"revertResize": None}, status="ACTIVE", before=("resize",)),
+    "rescue": Deed(body={"rescue": None}, status="RESCUE"),
+    "unrescue": Deed(body={"unrescue": None}, status="ACTIVE", before=("rescue",), lost=("error",)),
     "attach_interface": PlugIn(body={}, status="ACTIVE"),
     "detach_interface": PullOut(body={}, status="ACTIVE"),
     "attach_volume": VolumeIn(body={}, status="ACTIVE"),

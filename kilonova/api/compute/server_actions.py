@@ -13,6 +13,7 @@ from kilonova.api.compute.server_guard import GUARD
 from kilonova.api.compute.server_images import IMAGES
 from kilonova.api.compute.server_power import POWER
 from kilonova.api.compute.server_rebuild import REBUILDING
+from kilonova.api.compute.server_rescue import RESCUING
 from kilonova.api.compute.server_resize import RESIZING
 from kilonova.api.compute.servers import find, refuse_locked
 from kilonova.errors import BadRequest, Unsupported
@@ -55,6 +56,7 @@ ACTIONS: Mapping[str, Action] = {
     **REBUILDING,
     **IMAGES,
     **RESIZING,
+    **RESCUING,
 }
 
 NOT_BUILT = frozenset(
@@ -68,12 +70,10 @@ NOT_BUILT = frozenset(
         "os-migrateLive",
         "removeFixedIp",
         "removeFloatingIp",
-        "rescue",
         "resume",
         "shelve",
         "shelveOffload",
         "suspend",
-        "unrescue",
         "unshelve",
     ]
 )

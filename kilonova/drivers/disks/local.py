@@ -74,6 +74,13 @@ class QcowDisks:
                 await asyncio.wait([copying])  # a thread cannot be cancelled, and must not write when we believe it does not
                 raise
 
+    async def beside(self, build: Placed) -> tuple[Disk, ...]:
+        """The second set. Raises BuildFailed when there is none."""
+        folder = server_folder(self._root, build.server_id, spare.NEW)
+        if not folder.exists():
+            raise BuildFailed("The server's new disks are not on its host.")
+        return _listed(folder)
+
     async def swap_in(self, server_id: ServerId) -> None:
         """The second set is in use, and those before are kept. Raises BuildFailed when there is none."""
         await asyncio.to_thread(spare.swap_in, server_folder(self._root, server_id, _PART).parent)

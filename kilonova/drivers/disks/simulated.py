@@ -50,6 +50,12 @@ class SimulatedDisks:
         self._faults.before("disks.copy_beside", build.server_id)
         self._become(build.server_id, "root+new")
 
+    async def beside(self, build: Placed) -> tuple[Disk, ...]:
+        """The second set, by name. Raises BuildFailed when there is none."""
+        if self.spare_of(build.server_id) != "new":
+            raise BuildFailed("The server's new disks are not on its host.")
+        return (Disk(name="root", path=f"simulated/{build.server_id}/new", format="qcow2", size=1 << 30, boot_index=0),)
+
     async def swap_in(self, server_id: ServerId) -> None:
         """The second set is in use. Raises BuildFailed when there is none."""
         if self._memory.words.get(server_id) not in ("root+new", "root+old"):

@@ -39,6 +39,9 @@ async def test_a_new_set_takes_the_place_of_the_old_and_gives_it_back(disks: Qco
     other = replace(build, image=fetch.offer(image_of(RAW * 2), RAW * 2))
     for _ in range(2):
         await disks.assemble_beside(other, no_progress, keep_ephemeral=False)
+    (root, ephemeral) = await disks.beside(other)
+    assert Path(root.path) == root_of(tmp_path, build, "disks.new")
+    assert Path(ephemeral.path).exists()
     for _ in range(2):
         await disks.swap_in(build.server_id)
     assert not has_pattern(root_of(tmp_path, build))
@@ -79,6 +82,8 @@ async def test_without_a_second_set_nothing_is_swapped(disks: QcowDisks, fetch: 
     build = placed(fetch.offer(image_of(RAW), RAW))
     with pytest.raises(BuildFailed):
         await disks.swap_in(build.server_id)
+    with pytest.raises(BuildFailed):
+        await disks.beside(build)
     await disks.swap_back(build.server_id)
     await disks.drop_spare(build.server_id, kept=True)
     with pytest.raises(BuildFailed):
