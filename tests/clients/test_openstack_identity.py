@@ -11,7 +11,7 @@ from tests.cloud.running import Cloud
 
 pytestmark = [pytest.mark.cloud, pytest.mark.wire, pytest.mark.usefixtures("nothing_left")]
 TWICE = pytest.mark.parametrize("turn", ["first", "second"])
-SERVICES = {"compute", "identity", "image", "network", "placement"}
+SERVICES = {"block-storage", "compute", "identity", "image", "network", "placement", "volumev3"}
 
 
 def test_a_token_and_the_catalogue(osc: Session) -> None:
