@@ -1,10 +1,15 @@
 """Copies of a real guest's disk: while it runs, while it stands still, while it is off; whole and flat, and nothing left open."""
 
+import asyncio
+import asyncio
 import shutil
 import subprocess
+from collections.abc import Callable
+import sys
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from kilonova.drivers.disks import qcow2
 from kilonova.drivers.disks.local import QcowDisks
@@ -15,6 +20,14 @@ from tests.drivers.builds import FileFetch, image_of, no_progress, open_files, p
 from tests.drivers.disks.test_spare import has_pattern, write_pattern
 
 pytestmark = [pytest.mark.qemu, pytest.mark.skipif(shutil.which("qemu-io") is None, reason="QEMU's tools are not installed")]
+
+
+@pytest.fixture(scope="module")
+def _asyncio_loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """The loop the roles run on: open files are handed to QEMU through its sockets."""
+    return uvloop.new_event_loop
+
+
 BASE = b"\x55" * (1 << 20)
 
 
@@ -76,3 +89,40 @@ async def test_what_cannot_be_copied_says_so_and_harms_no_guest(
         await hypervisor.copy_root(build, lost, copy, no_progress)
     assert copy.parent.stat().st_mode & 0o077 == 0, "nobody else may look into it"
     assert not (tmp_path / "data" / "servers" / build.server_id / "copying").exists()
+
+
+LOOP = """
+import asyncio, sys
+from pathlib import Path
+import uvloop
+from tests.drivers.builds import *
+from kilonova.drivers.disks.local import QcowDisks
+from kilonova.drivers.hypervisor.plugs import UserPlugs
+from kilonova.drivers.hypervisor.qemu import QemuHypervisor
+
+async def role(root):
+    fetch, blank = FileFetch(), b"\\0" * 65536
+    build = placed(fetch.offer(image_of(blank), blank), task_id="t")
+    disks, hypervisor = QcowDisks(root, fetch), QemuHypervisor(HostName("h"), root, UserPlugs())
+    made = await disks.assemble(build, no_progress)
+    await hypervisor.start(wired(build, made), made)
+    try:
+        await hypervisor.copy_root(build, made, await disks.blank_copy(build), no_progress)
+    finally:
+        await hypervisor.destroy(build.server_id)
+        await hypervisor.close()
+    print("copied")
+
+with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    runner.run(role(Path(sys.argv[1])))
+"""
+
+
+async def test_files_are_handed_over_on_the_loop_that_roles_run_on(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o700)
+    words = (sys.executable, "-c", LOOP, str(tmp_path / "data"))
+    pipe, home = asyncio.subprocess.PIPE, Path(__file__).parents[3]
+    role = await asyncio.create_subprocess_exec(*words, stdout=pipe, stderr=pipe, cwd=home)
+    async with asyncio.timeout(60):
+        said, wrong = await role.communicate()
+    assert (role.returncode, said) == (0, b"copied\n"), wrong.decode()
