@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import socket
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -20,8 +21,9 @@ _COMMAND_S = 10.0
 class Monitor:
     """One open QMP connection; QEMU takes one at a time."""
 
-    def __init__(self, client: "QMPClient", shutdowns: "EventListener") -> None:
+    def __init__(self, client: "QMPClient", shutdowns: "EventListener", socket_fd: int) -> None:
         self._client = client
+        self._socket = socket_fd
         self._shutdowns = shutdowns
 
     @classmethod
@@ -48,7 +50,19 @@ class Monitor:
         finally:
             if place >= 0:
                 os.close(place)
-        return cls(client, shutdowns)
+        return cls(client, shutdowns, _socket_of(client))
+
+    def _send(self, fd: int) -> None:
+        """An open file, in the message before the command that names it. The library's own way knows asyncio's sockets only."""
+        from qemu.qmp import Runstate
+
+        if self._client.runstate != Runstate.RUNNING:
+            raise Unavailable("The guest's process does not answer.")
+        try:
+            with socket.socket(fileno=os.dup(self._socket)) as own:
+                socket.send_fds(own, [b" "], [fd])
+        except OSError as error:
+            raise Unavailable("The guest's process does not answer.") from error
 
     async def command(self, name: str, /, **arguments: object) -> Any:
         """Run one QMP command and return what it returns. Raises Unavailable (also when QEMU refuses it)."""
@@ -67,12 +81,12 @@ class Monitor:
 
     async def hand_over(self, fd: int, name: str) -> None:
         """Give QEMU a copy of an open file, which the next commands call `name`. Raises Unavailable."""
-        self._client.send_fd_scm(fd)
+        self._send(fd)
         await self.command("getfd", fdname=name)
 
     async def lend(self, fd: int) -> int:
         """Give QEMU a copy of an open file; it is called ``/dev/fdset/N`` with the number returned. Raises Unavailable."""
-        self._client.send_fd_scm(fd)
+        self._send(fd)
         return int((await self.command("add-fd"))["fdset-id"])
 
     async def status(self) -> str:
@@ -88,6 +102,13 @@ class Monitor:
     async def close(self) -> None:
         """End the connection; the guest goes on."""
         await _disconnect(self._client)
+
+
+def _socket_of(client: "QMPClient") -> int:
+    """The connection's file number, on whatever event loop."""
+    writer = client._writer  # the library has no other way to it
+    assert writer is not None
+    return int(writer.get_extra_info("socket").fileno())
 
 
 async def _disconnect(client: "QMPClient") -> None:

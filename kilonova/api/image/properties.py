@@ -9,7 +9,7 @@ from kilonova.api.image.access import UUID
 from kilonova.errors import BadRequest, Conflict, Forbidden, TooLarge
 from kilonova.model.images import MEASURED, NOT_ADDITIONAL, Image, ImageStatus, Viewer, Visibility
 
-DISK_FORMATS = ("ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop")
+DISK_FORMATS = ("raw", "qcow2", "iso", "vhd", "vhdx", "vmdk", "vdi", "ploop", "ami", "ari", "aki")
 CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed")
 RESERVED = ("os_glance",)
 _MAY_BE_NULL = ("kernel_id", "ramdisk_id")

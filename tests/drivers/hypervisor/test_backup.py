@@ -1,11 +1,10 @@
 """Copies of a real guest's disk: while it runs, while it stands still, while it is off; whole and flat, and nothing left open."""
 
 import asyncio
-import asyncio
 import shutil
 import subprocess
-from collections.abc import Callable
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest

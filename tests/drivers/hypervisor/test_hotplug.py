@@ -1,9 +1,12 @@
 """A NIC plugged into a guest that runs, seen from inside it, and pulled out again."""
 
+import asyncio
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from kilonova.drivers.disks.local import QcowDisks
 from kilonova.model.ids import PortId, new_uuid
@@ -18,6 +21,12 @@ pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.skipif(not GUEST_IMAGE.exists(), reason="the guest image is not built"),
 ]
+
+
+@pytest.fixture(scope="module")
+def _asyncio_loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """The loop the roles run on: open files are handed to QEMU through its sockets."""
+    return uvloop.new_event_loop
 
 
 async def test_a_nic_comes_and_goes(hypervisors: Restart, disks: QcowDisks, fetch: FileFetch, tmp_path: Path) -> None:
