@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import Connection, Row, and_, bindparam, case, exists, func, not_, or_, select, update
 
 from kilonova.errors import BadRequest, Conflict, Forbidden, NoMoreAddresses, NotFound, QuotaExceeded
@@ -159,20 +160,22 @@ class ServerPorts:
         return self._wired.of(server_id)
 
     def of_servers(self, server_ids: Sequence[str]) -> Mapping[str, Sequence[ServerAddress]]:
-        """Server id → its addresses in NIC order; a server without any is not in it."""
+        """Server id → its addresses in NIC order, each with the floating ones that lead to it; one without any is not in it."""
         found: dict[str, list[ServerAddress]] = {}
         for some in chunks(server_ids):
             for row in self._connection.execute(_OF_SERVERS, {"servers": list(some)}):
-                found.setdefault(row.device_id, []).append(
-                    ServerAddress(
-                        network_name=row.network_name,
-                        ip=row.ip_address,
-                        version=6 if ":" in row.ip_address else 4,
-                        mac=row.mac_address,
-                        port_id=row.port_id,
-                        network_id=row.network_id,
-                    )
+                own = ServerAddress(
+                    network_name=row.network_name,
+                    ip=row.ip_address,
+                    version=6 if ":" in row.ip_address else 4,
+                    mac=row.mac_address,
+                    port_id=row.port_id,
+                    network_id=row.network_id,
                 )
+                addresses = found.setdefault(row.device_id, [])
+                addresses.append(own)
+                if row.floating_ip_address is not None:
+                    addresses.append(replace(own, ip=row.floating_ip_address, version=4, kind="floating"))
         return found
 
     def inventory(self) -> dict[str, tuple[str, ...]]:
@@ -238,9 +241,15 @@ _OF_SERVERS = (
         ports.c.network_id,
         networks.c.name.label("network_name"),
         port_addresses.c.ip_address,
+        floating_ips.c.floating_ip_address,
     )
     .select_from(
-        ports.join(port_addresses, port_addresses.c.port_id == ports.c.id).join(networks, networks.c.id == ports.c.network_id)
+        ports.join(port_addresses, port_addresses.c.port_id == ports.c.id)
+        .join(networks, networks.c.id == ports.c.network_id)
+        .outerjoin(
+            floating_ips,
+            and_(floating_ips.c.port_id == ports.c.id, floating_ips.c.fixed_ip_address == port_addresses.c.ip_address),
+        )
     )
     .where(ports.c.device_id.in_(bindparam("servers", expanding=True)))
     .order_by(ports.c.device_id, ports.c.position, ports.c.created_at, port_addresses.c.position)

@@ -13,7 +13,7 @@ from kilonova.sim import SimulatedCloud
 
 
 class Deed(Struct, frozen=True, kw_only=True):
-    """One action. `before`: actions that must have been done; `lost`: vm_states it may leave when it fails, beside the old one."""
+    """One action. `before`: actions that must have been done; `lost`: vm_states it may leave when it fails, beside the old."""
 
     body: Mapping[str, Any]
     status: str
