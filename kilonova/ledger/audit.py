@@ -8,6 +8,7 @@ from kilonova.ledger.orders import orders
 from kilonova.ledger.quotas import Quotas
 from kilonova.ledger.routing.tables import fabric
 from kilonova.ledger.servers import server_from, servers
+from kilonova.ledger.volume.links import open_volumes
 from kilonova.lifecycle.audit import Claim, LedgerView, OpenOrder, OpenPort
 
 _NOT_OF_A_SERVER = fabric.c.kind != "server"
@@ -29,6 +30,7 @@ def look(connection: Connection, now: float) -> LedgerView:
         claims=tuple(Claim(**row._mapping) for row in connection.execute(select(claims))),
         hosts=tuple(Hosts(connection).snapshot(now)),
         ports=tuple(OpenPort(id=row.id, server_id=row.device_id) for row in held),
+        volumes=open_volumes(connection),
         orders=tuple(OpenOrder(**row._mapping) for row in connection.execute(open_orders)),
         usage={project: Quotas(connection).usage(project) for project in projects},
         plans={f"{row.kind}/{row.id}": row.wanted for row in plans if row.settled},

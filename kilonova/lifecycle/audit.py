@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
+from kilonova.lifecycle.audit_volumes import KeptVolumes, OpenVolume, misfits
 from kilonova.lifecycle.inventory import HostInventory
 from kilonova.model import server as states
 from kilonova.model.fabric import Known
@@ -84,6 +85,7 @@ class LedgerView(Struct, frozen=True, kw_only=True):
     claims: tuple[Claim, ...]
     hosts: tuple[Host, ...]
     ports: tuple[OpenPort, ...]
+    volumes: tuple[OpenVolume, ...] = ()
     orders: tuple[OpenOrder, ...]
     usage: dict[str, ComputeUsage]
     nodes: tuple[tuple[str, str], ...]
@@ -137,6 +139,7 @@ def audit(view: LedgerView, inventories: Sequence[NodeInventory], in_motion: set
         for host in inventory.hosts:
             found += _strangers(view, host, in_motion)
             found += _missing_guests(view, host, in_motion)
+    found += _volumes(view, [one for one in inventories if one.role == "volume"], in_motion)
     found += _wires(view, [one for one in inventories if one.role == "network"], in_motion)
     return sorted(found, key=lambda finding: (finding.kind, finding.about, finding.host))
 
@@ -261,6 +264,12 @@ def _missing_guests(view: LedgerView, host: HostInventory, in_motion: set[str]) 
                 yield Finding(kind="active without guest", about=server.id, host=name, text="no guest of it runs there")
             if server.id not in host.with_disks:
                 yield Finding(kind="active without disks", about=server.id, host=name, text="it has no disk there")
+
+
+def _volumes(view: LedgerView, inventories: Sequence[NodeInventory], in_motion: set[str]) -> Iterator[Finding]:
+    kept = [KeptVolumes(node=one.node, volumes=one.volumes, exports=one.exports) for one in inventories]
+    for kind, about, text in misfits(view.volumes, kept, in_motion):
+        yield Finding(kind=kind, about=about, text=text)
 
 
 def _wires(view: LedgerView, inventories: Sequence[NodeInventory], in_motion: set[str]) -> Iterator[Finding]:

@@ -27,10 +27,7 @@ def wish(call: Call, asked: NewServer) -> Wish:
     _refuse_what_is_not_built(asked)
     zone, host = _place(call, server)
     image, volumes = _disks(call, server)
-    least = whole(server.min_count, "min_count", 1, MOST_SERVERS)
-    most = least if server.max_count is UNSET else whole(server.max_count, "max_count", 1, MOST_SERVERS)
-    if least > most:
-        raise BadRequest("min_count must be <= max_count")
+    least, most = _how_many(server)
     return Wish(
         caller=call.who,
         request_id=call.request_id,
@@ -63,6 +60,14 @@ def wish(call: Call, asked: NewServer) -> Wish:
         traceparent=call.headers.get("traceparent", "")[:128],
         arrived_at=call.started,
     )
+
+
+def _how_many(server: ServerFields) -> tuple[int, int]:
+    least = whole(server.min_count, "min_count", 1, MOST_SERVERS)
+    most = least if server.max_count is UNSET else whole(server.max_count, "max_count", 1, MOST_SERVERS)
+    if least > most:
+        raise BadRequest("min_count must be <= max_count")
+    return least, most
 
 
 def _refuse_what_is_not_built(asked: NewServer) -> None:

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, func, select
 
 from kilonova.ledger.network_listing import chunks
 from kilonova.ledger.volume.tables import volume_attachments, volumes
+from kilonova.lifecycle.audit_volumes import OpenVolume
 from kilonova.model.ids import NodeName
 from kilonova.model.volume_link import VolumeLink
 
@@ -41,3 +42,12 @@ def volumes_of_servers(connection: Connection, server_ids: Sequence[str]) -> Map
         for server_id, volume_id, goes_along in connection.execute(query.where(_a.server_id.in_(some))):
             found.setdefault(server_id, []).append((volume_id, goes_along))
     return found
+
+
+def open_volumes(connection: Connection) -> tuple[OpenVolume, ...]:
+    """Every volume there is, with its attachments: what an audit compares with the volume nodes."""
+    attached: dict[str, dict[str, str | None]] = {}
+    for attachment_id, volume_id, server_id in connection.execute(select(_a.id, _a.volume_id, _a.server_id)):
+        attached.setdefault(volume_id, {})[attachment_id] = server_id
+    rows = connection.execute(select(_v.id, _v.status, _v.node))
+    return tuple(OpenVolume(id=row.id, status=row.status, node=row.node, attachments=attached.get(row.id, {})) for row in rows)

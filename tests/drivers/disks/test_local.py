@@ -89,7 +89,6 @@ async def test_failures_leave_nothing(disks: QcowDisks, fetch: FileFetch, tmp_pa
         (fetch.offer(image_of(backed, "qcow2"), backed), BuildFailed, "other files"),
         (fetch.offer(image_of(RAW, "qcow2"), RAW), BuildFailed, "not in the format"),
         (fetch.offer(image_of(RAW, "vmdk"), RAW), BuildFailed, "vmdk"),
-        (None, BuildFailed, "volume"),
     ]
     before = open_files()
     for image, error, words in cases:
@@ -143,4 +142,14 @@ async def test_a_servers_id_is_not_a_path(disks: QcowDisks) -> None:
 
 async def test_a_strangers_folder_is_no_server(disks: QcowDisks, tmp_path: Path) -> None:
     (tmp_path / "data" / "servers" / "lost+found" / "disks").mkdir(parents=True)
+    assert await disks.inventory() == set()
+
+
+async def test_a_server_that_boots_from_a_volume_has_only_its_other_disks(disks: QcowDisks, tmp_path: Path) -> None:
+    build = placed(None)
+    made = await disks.assemble(build, no_progress)
+    assert made == await disks.existing(build)
+    assert not any(disk.name == "root" for disk in made)
+    assert await disks.inventory() == {build.server_id}
+    await disks.remove(build.server_id)
     assert await disks.inventory() == set()
