@@ -346,9 +346,15 @@ def server_from(row: Any) -> Server:
         security_groups=tuple(row.security_groups),
         reservation_id=row.reservation_id,
         launch_index=row.launch_index,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        launched_at=row.launched_at,
-        terminated_at=row.terminated_at,
-        deleted_at=row.deleted_at,
+        **_moments(row),
     )
+
+
+def _moments(row: Any) -> dict[str, Any]:
+    return {
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+        "launched_at": row.launched_at,
+        "terminated_at": row.terminated_at,
+        "deleted_at": row.deleted_at,
+    }

@@ -57,11 +57,7 @@ def order_rebuild(server: Server, asking: Asking, world: OrderWorld, *, wish: Re
     before = as_it_is(server, world)
     if before.image is None and server.image_id is None:
         raise BadRequest("Unable to rebuild with a different image for a volume-backed server.")
-    changes: dict[str, Any] = {
-        name: value
-        for name in ("name", "hostname", "metadata", "user_data", "personality")
-        if (value := getattr(wish, name)) is not UNSET
-    }
+    changes = _changes(wish)
     if wish.key_name is not UNSET:
         changes |= _key(server, wish.key_name, world)
     task = order_task(
@@ -155,6 +151,18 @@ def _image(server: Server, image_id: str, caller: Caller, world: OrderWorld) -> 
         raise BadRequest("Cannot find image for rebuild") from None
     refuse_unfit_image(image, server.flavor)
     return image
+
+
+def _changes(wish: RebuildWish) -> dict[str, Any]:
+    """The fields of a record that are said to be others."""
+    said = {
+        "name": wish.name,
+        "hostname": wish.hostname,
+        "metadata": wish.metadata,
+        "user_data": wish.user_data,
+        "personality": wish.personality,
+    }
+    return {name: value for name, value in said.items() if value is not UNSET}
 
 
 def _key(server: Server, name: str | None, world: OrderWorld) -> dict[str, Any]:
