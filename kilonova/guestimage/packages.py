@@ -16,7 +16,7 @@ from kilonova.errors import Unavailable
 from kilonova.guestimage.commands import run
 
 _KERNEL: Final = "linux-image-cloud-amd64"
-_PROGRAMS: Final = ("busybox-static", "dropbear-bin", "e2fsprogs")
+_PROGRAMS: Final = ("busybox-static", "dropbear-bin", "e2fsprogs", "util-linux")
 _REAL_KERNEL: Final = re.compile(r"linux-image-\d.*-cloud-amd64")
 _LIBRARY: Final = re.compile(r"(lib|zlib).*")
 _SKIPPED: Final = ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")

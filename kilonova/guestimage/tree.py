@@ -19,7 +19,7 @@ SCRIPTS: Final = Path(__file__).parent / "guest"
 _EARLY: Final = ("virtio_pci", "virtio-rng", "virtio_blk", "virtio_net")
 _LATE: Final = ("button", "evdev", "isofs")
 _LAST: Final = ("virtio_balloon", "nls_ascii", "nls_cp437", "nls_utf8", "vfat")
-_PROGRAMS: Final = ("usr/sbin/dropbear", "usr/bin/dropbearkey", "sbin/resize2fs")
+_PROGRAMS: Final = ("usr/sbin/dropbear", "usr/bin/dropbearkey", "sbin/resize2fs", "bin/lsblk")
 _FOLDERS: Final = (
     *("bin", "sbin", "usr/bin", "usr/sbin", "dev", "proc", "sys", "run", "tmp", "mnt", "root/.ssh", "lib/modules", "lib64"),
     *("etc/guest", "etc/dropbear", "etc/acpi/PWRF", "var/lib/guest", "var/log", "var/tmp"),

@@ -25,6 +25,9 @@ def test_guest_from_a_config_drive(machine: Callable[..., Machine], tmp_path: Pa
     assert told == ["root", "web-1", guest.public_key, keys["other"]]
     size = int(guest.ssh("df -m / | tail -n 1 | awk '{ print $2 }'"))
     assert size > 400, "the root file system did not grow with its disk of 512 MiB"
+    disks = [line.split() for line in guest.ssh("lsblk -lb --nodeps").splitlines()]
+    assert disks[0][5] == "TYPE"
+    assert ["vda", str(512 << 20), "disk"] in [[line[0], line[3], line[5]] for line in disks[1:]]
 
     guest.ssh("reboot")
     assert guest.wait_ready(times=2) == (FIRST, "10.0.2.15")
