@@ -23,6 +23,9 @@ CAPABILITIES = {
 """What every volume node can do. A volume type whose extra specs ask for anything else finds no node."""
 
 
+NO_NODE = "schedule allocate volume: Could not find any available weighted backend."
+
+
 class Source(Struct, frozen=True, kw_only=True):
     """What a volume begins with; nothing of it: blank."""
 
@@ -44,17 +47,10 @@ def create_volume(wish: NewVolume, caller: Caller, world: VolumeWorld) -> Volume
 
     Raises BadRequest, NotFound, TooLarge when the quota is used up.
     """
-    book, now = world.books.volumes, world.now
     if not caller.project_id:
         raise BadRequest("Invalid input received: a volume belongs to a project, and this token is for none.")
     source = _source(wish, caller, world)
-    size = wish.size_gb if wish.size_gb is not None else source.size_gb
-    _check_size(size, source)
-    kind = _type(wish, source, caller, world)
-    if wish.availability_zone not in (None, "", world.terms.zone):
-        raise BadRequest(f"Invalid input received: Availability zone '{str(wish.availability_zone)[:64]}' is invalid.")
-    book.quotas.refuse_too_big(caller.project_id, size)
-    book.quotas.make_room(caller.project_id, kind.name, volumes=1, gigabytes=size)
+    size, kind = _admit(wish, source, caller, world)
     node = choose_node(kind, source.node, world)
     volume = Volume(
         id=new_uuid(),
@@ -64,7 +60,7 @@ def create_volume(wish: NewVolume, caller: Caller, world: VolumeWorld) -> Volume
         status="creating" if node else "error",
         volume_type_id=kind.id,
         availability_zone=world.terms.zone,
-        created_at=now,
+        created_at=world.now,
         name=wish.name,
         description=wish.description,
         node=node,
@@ -75,18 +71,25 @@ def create_volume(wish: NewVolume, caller: Caller, world: VolumeWorld) -> Volume
         image_metadata=source.image_metadata,
         work_id=new_uuid() if node else None,
     )
-    book.volumes.add(volume)
+    world.books.volumes.volumes.add(volume)
     if node is None:
-        tell(
-            volume.project_id,
-            "volume",
-            volume.id,
-            "schedule allocate volume: Could not find any available weighted backend.",
-            world,
-        )
+        tell(volume.project_id, "volume", volume.id, NO_NODE, world)
     else:
         _order(volume, source, world)
     return structs.replace(volume, status="creating")
+
+
+def _admit(wish: NewVolume, source: Source, caller: Caller, world: VolumeWorld) -> tuple[int, VolumeType]:
+    """Its size in GiB and its type, counted into the quotas. Raises BadRequest, NotFound, TooLarge."""
+    size = wish.size_gb if wish.size_gb is not None else source.size_gb
+    _check_size(size, source)
+    kind = _type(wish, source, caller, world)
+    if wish.availability_zone not in (None, "", world.terms.zone):
+        raise BadRequest(f"Invalid input received: Availability zone '{str(wish.availability_zone)[:64]}' is invalid.")
+    quotas, project = world.books.volumes.quotas, caller.project_id or ""
+    quotas.refuse_too_big(project, size)
+    quotas.make_room(project, kind.name, volumes=1, gigabytes=size)
+    return size, kind
 
 
 def choose_node(kind: VolumeType, wanted: str | None, world: VolumeWorld) -> str | None:

@@ -96,14 +96,20 @@ def volume(call: Call, shown: ShownVolume, *, whole: bool = True) -> View:
     if admin:
         view |= {"migration_status": None, "provider_id": None, "cluster_name": None}
     if whole:
-        view["os-vol-tenant-attr:tenant_id"] = one.project_id
-        if one.image_metadata is not None:
-            view["volume_image_metadata"] = dict(one.image_metadata)
-        if admin:
-            view["os-vol-host-attr:host"] = host_of(one.node)
-            view["os-vol-mig-status-attr:migstat"] = None
-            view["os-vol-mig-status-attr:name_id"] = None
+        view |= _extended(one, admin)
     return spoken(call, view)
+
+
+def _extended(one: Volume, admin: bool) -> View:
+    """What only a volume that is shown or listed says of itself."""
+    view: View = {"os-vol-tenant-attr:tenant_id": one.project_id}
+    if one.image_metadata is not None:
+        view["volume_image_metadata"] = dict(one.image_metadata)
+    if admin:
+        view["os-vol-host-attr:host"] = host_of(one.node)
+        view["os-vol-mig-status-attr:migstat"] = None
+        view["os-vol-mig-status-attr:name_id"] = None
+    return view
 
 
 def volume_summary(call: Call, one: Volume) -> View:
