@@ -50,6 +50,8 @@ async def test_until_it_is_decided_both_are_held_and_then_one(cloud_of: CloudOf)
         both = (large.vcpus, large.ram_mb, small.disk_gb + large.disk_gb)
         assert await used(cloud) == tuple(was + is_so for was, is_so in zip(before, both, strict=True))
         assert await cloud.clean() == []
+        shown = (await cloud.send("GET", f"/compute/v2.1/servers/{server_id}")).json()["server"]
+        assert (shown["status"], "progress" in shown, shown["flavor"]["original_name"]) == ("VERIFY_RESIZE", True, large.name)
         answer = await act(cloud, server_id, **{decided: None})
         assert answer.status_code == (204 if decided == "confirmResize" else 202)
         assert await settled(cloud, server_id) == "ACTIVE"

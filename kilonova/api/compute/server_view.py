@@ -15,7 +15,7 @@ from kilonova.model.host import Host
 from kilonova.model.server import Server
 from kilonova.model.server_address import ServerAddress
 
-WITH_PROGRESS = ("ACTIVE", "BUILD")
+WITH_PROGRESS = ("ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE", "MIGRATING")
 WITH_FAULT = ("ERROR", "DELETED")
 Addresses = Sequence[ServerAddress]
 
