@@ -35,6 +35,7 @@ async def volume(settings: Settings) -> None:
         await bus.serve_queue("volume", name, node.handlers())
         await bus.answer(ask_subject(name), "node", volume_answers(node))
         node.resume()
+        await store.exports()  # from here on what is served is watched, and served again where its process has died meanwhile
         try:
             await serve_until_told(keep_saying_hello(node, bus), node.reporter.run())
         finally:
