@@ -5,8 +5,8 @@ from functools import cached_property
 from sqlalchemy import Connection
 
 from kilonova.ledger.actions import Actions
-from kilonova.ledger.allocations import Allocations
 from kilonova.ledger.aggregates import Aggregates
+from kilonova.ledger.allocations import Allocations
 from kilonova.ledger.flavors import Flavors
 from kilonova.ledger.hosts import Hosts
 from kilonova.ledger.identity import Identity
