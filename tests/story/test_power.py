@@ -75,6 +75,8 @@ async def test_a_paused_guest_is_no_crash_and_no_leftover(cloud_of: CloudOf) -> 
         ({"reboot": {}}, 400, "type"),
         ({"reboot": None}, 400, "Invalid input"),
         ({"unpause": None}, 409, "Cannot 'unpause' instance"),
+        ({"resume": None}, 409, "Cannot 'resume' instance"),
+        ({"suspend": None}, 501, "not available"),
         ({"restore": None}, 409, "while it is in vm_state active"),
         ({"resetNetwork": None}, 410, "no longer"),
         ({"changePassword": {"adminPass": "new"}}, 409, "agent"),

@@ -18,6 +18,7 @@ from kilonova.api.compute.server_resize import RESIZING
 from kilonova.api.compute.servers import find, refuse_locked
 from kilonova.errors import BadRequest, Unsupported
 from kilonova.model.server import Server
+from kilonova.model.server_states import ALLOWED, refuse_in_this_state
 
 
 async def act(call: Call) -> Answer:
@@ -32,6 +33,8 @@ async def act(call: Call) -> Answer:
     if name not in WHEN_LOCKED:
         refuse_locked(call, server)
     if name in NOT_BUILT:
+        if name in ALLOWED:
+            refuse_in_this_state(server, name)
         raise Unsupported(f"The action {name} is not available in this cloud.")
     return await ACTIONS[name](call, server, argument)
 
