@@ -187,7 +187,8 @@ async def test_more_filters(ledger: Ledger) -> None:
 
 async def test_what_ran_in_a_period(ledger: Ledger) -> None:
     ids = await some(ledger, 3)
-    await ledger.write(lambda tx: [tx.servers.runs(server_id, 100.0) for server_id in ids[:2]])
+    for server_id in ids[:2]:
+        await ledger.write(partial(_runs, server_id))
     await ledger.write(lambda tx: tx.servers.gone(ids[0], 200.0))
 
     async def active(start: float, end: float, marker: str | None = None, limit: int = 10) -> list[str]:
@@ -200,3 +201,7 @@ async def test_what_ran_in_a_period(ledger: Ledger) -> None:
     assert await active(150.0, 300.0, limit=1) == [first] and await active(150.0, 300.0, first) == [second]
     with pytest.raises(BadRequest):
         await active(0.0, 1.0, "nobody")
+
+
+def _runs(server_id: str, tx: Transaction) -> None:
+    tx.servers.runs(server_id, 100.0)

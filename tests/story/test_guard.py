@@ -14,7 +14,7 @@ async def test_groups_are_added_and_taken_away(cloud_of: CloudOf) -> None:
     path = f"/compute/v2.1/servers/{server_id}"
 
     async def act(action: str, name: str) -> int:
-        return (await cloud.send("POST", f"{path}/action", {action: {"name": name}})).status_code
+        return int((await cloud.send("POST", f"{path}/action", {action: {"name": name}})).status_code)
 
     async def names() -> list[str]:
         answer = await cloud.send("GET", f"{path}/os-security-groups")

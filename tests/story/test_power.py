@@ -124,6 +124,6 @@ async def test_a_guest_that_ends_while_it_is_paused_is_off(cloud_of: CloudOf) ->
 
     await cloud.ledger.write(age)
     (hands,) = cloud.computes["compute-1"].node.hosts.values()
-    hands.hypervisor.end_by_itself(ServerId(server_id), "crashed")  # type: ignore[attr-defined]
+    hands.hypervisor.end_by_itself(ServerId(server_id), "crashed")
     await cloud.wait_for(server_id, "SHUTOFF")
     await deleted(cloud, server_id)

@@ -45,7 +45,7 @@ async def test_everything_that_may_change_changes_and_the_rest_stays(cloud_of: C
     assert (record.name, record.admin_password, record.user_data) == ("new", "secret", None)
     assert await cloud.ledger.read(lambda tx: tx.servers.addresses([server_id])) == addresses
     (hands,) = cloud.computes["compute-1"].node.hosts.values()
-    assert hands.disks.spare_of(server_id) == ""  # type: ignore[attr-defined]
+    assert hands.disks.spare_of(server_id) == ""
     assert await cloud.clean() == []
     await rebuild(cloud, server_id)
     assert await settled(cloud, server_id) == "ACTIVE"

@@ -40,7 +40,7 @@ async def test_its_own_disks_are_the_next_ones_and_then_the_first_again(
     assert await guest_of(cloud, server_id) == "running"
     assert started == [[("root", 0)], [("rescue", 0), ("root", None)], [("root", 0)]]
     (hands,) = cloud.computes["compute-1"].node.hosts.values()
-    assert hands.disks.spare_of(server_id) == ""  # type: ignore[attr-defined]
+    assert hands.disks.spare_of(server_id) == ""
     await deleted(cloud, server_id)
 
 

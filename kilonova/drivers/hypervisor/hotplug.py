@@ -58,9 +58,7 @@ async def plug_disk(monitor: Monitor, disk: Disk, keys_fd: int) -> None:
         if key is not None:
             await monitor.command("object-add", **key)
         await monitor.command("blockdev-add", **volume_node(disk))
-        await monitor.command(
-            "device_add", driver="virtio-blk-pci", id=f"{name}-device", drive=name, serial=disk.name[:20]
-        )
+        await monitor.command("device_add", driver="virtio-blk-pci", id=f"{name}-device", drive=name, serial=disk.name[:20])
     except Unavailable as error:
         await _forget_disk(monitor, name)
         raise BuildFailed("The volume could not be plugged into the guest.") from error

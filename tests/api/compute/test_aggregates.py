@@ -96,7 +96,8 @@ async def test_what_is_refused(compute: Compute) -> None:
     assert (await compute.admin("PUT", path, {"aggregate": {}})).status_code == 400
     assert (await act(compute, made, add_host={"host": "nobody"})).status_code == 404
     assert (await act(compute, made, remove_host={"host": "host-1"})).status_code == 404
-    for body in ({}, {"dance": {}}, {"add_host": {"host": "h"}, "remove_host": {"host": "h"}}):
+    wrong: tuple[dict[str, Any], ...] = ({}, {"dance": {}}, {"add_host": {"host": "h"}, "remove_host": {"host": "h"}})
+    for body in wrong:
         assert (await compute.admin("POST", path + "/action", body)).status_code == 400
     for method in ("GET", "DELETE"):
         assert (await compute.admin(method, "/os-aggregates/999")).status_code == 404
