@@ -25,7 +25,7 @@ def test_a_token_and_the_catalogue(osc: Session) -> None:
     versions = osc.rows("versions", "show")
     assert {row["Service Type"] for row in versions if row["Status"] == "CURRENT"} == SERVICES
     (compute_version,) = (row for row in versions if row["Service Type"] == "compute" and row["Status"] == "CURRENT")
-    assert (compute_version["Min Microversion"], compute_version["Max Microversion"]) == ("2.1", "2.96")
+    assert (compute_version["Min Microversion"], compute_version["Max Microversion"]) == ("2.1", "2.104")
 
 
 def test_domains(osc: Session) -> None:

@@ -114,8 +114,8 @@ def test_an_automatic_network_and_a_chosen_host(osc: Session) -> None:
         ((*SMALL, "--nic", "none", "--availability-zone", "nope"), "availability zone is not available"),
         ((*SMALL, "--nic", "none", "--min", "3", "--max", "2"), "min instances should be <= max instances"),
         ((*SMALL, "--nic", "none", "--min", "11", "--max", "11"), "Quota exceeded"),
-        ((*SMALL, "--nic", "none", "--hint", "group=x"), "not available in this cloud"),
-        ((*SMALL, "--nic", "none", "--boot-from-volume", "1"), "no volumes"),
+        ((*SMALL, "--nic", "none", "--hint", "group=x"), "not a 'uuid'"),
+        (("--volume", "nope", "--flavor", "m1.nano", "--nic", "none"), "No Volume found for nope"),
         (("--image", "small", "--flavor", "m1.xlarge", "--nic", "none", "--min", "4", "--max", "4"), "Quota exceeded"),
     ],
 )
@@ -125,8 +125,11 @@ def test_what_cannot_be_is_refused_with_the_reason(osc: Session, words: tuple[st
 
 def test_what_is_not_built_says_so(osc: Session) -> None:
     osc("server", "create", *SMALL, "--nic", "none", "s")
-    said = osc.run("server", "stop", "s")
+    active(osc, "s")
+    said = osc.run("server", "suspend", "s")
     assert said.code != 0 and "501" in said.err and "not available in this cloud" in said.err
-    osc("server", "lock", "s")
-    assert osc.show("server", "show", "s")["locked"] is True
+    osc("server", "lock", "--reason", "mine", "s")
+    shown = osc.show("server", "show", "s")
+    assert (shown["locked"], shown["locked_reason"]) == (True, "mine")
+    osc("server", "unlock", "s")
     osc("server", "delete", "--wait", "s")
