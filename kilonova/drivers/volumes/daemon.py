@@ -1,7 +1,8 @@
 """One process that serves one volume: qemu-storage-daemon, NBD over TLS with a key of its own. Kept by `exports.py`.
 
 It runs as the volume's own user and can open nothing but what it was handed. Its command line can be read by every user of
-the machine, so it holds no secret: the key is in a file.
+the machine, so it holds no secret: the key is in a file. What it has confirmed as written is on the disk: a guest that reconnects
+after this process or its machine has died is not told, and must have lost nothing.
 """
 
 import os
@@ -109,7 +110,8 @@ def recall(folder: Path) -> Export | None:
 
 def export_arguments(export: Export) -> dict[str, object]:
     """For QMP's block-export-add: the same that the command line says."""
-    return {"type": "nbd", "id": EXPORT, "node-name": NODE, "name": export.volume_id, "writable": not export.read_only}
+    known = {"type": "nbd", "id": EXPORT, "node-name": NODE, "name": export.volume_id}
+    return {**known, "writable": not export.read_only, "writethrough": not export.read_only}
 
 
 def _arguments(export: Export, fds: tuple[int, int, int, int]) -> list[str]:
@@ -126,7 +128,7 @@ def _arguments(export: Export, fds: tuple[int, int, int, int]) -> list[str]:
         "--blockdev", msgspec.json.encode(top).decode(),
         "--nbd-server", f"addr.type=fd,addr.str={listener},tls-creds=tls",
         "--export", f"type=nbd,id={EXPORT},node-name={NODE},name={export.volume_id},"
-                    f"writable={'off' if read_only else 'on'}",
+                    f"writable={'off,writethrough=off' if read_only else 'on,writethrough=on'}",
     ]
     # fmt: on
 
