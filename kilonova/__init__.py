@@ -7,15 +7,15 @@ build/        THE STORY: one server from request to running guest. Start reading
                 7-8  connect.py   ask the network node and wait; and what that node does       compute, network node
                 8-9  start.py     start the guest; report; tell the world                      compute node, control
                      giveup.py    when it fails: another host, or ERROR with a reason          control
-lifecycle/    What happens to a server after it was built: its end, its console; and the audit of everything.
+lifecycle/    What happens to a server after it was built: every later action, its end, its console; what is done to volumes; the audit.
 saga/         Do in order, undo in reverse, remember across a crash. Knows nothing of clouds.
 model/        The nouns and their rules. No I/O.
 scheduler/    Which host? A pure function, that also says why each host was refused.
 api/          OpenStack as spoken on the wire. Translation only.
-nodes/        The processes that sit on machines: control, compute, network. Queue in, story out.
+nodes/        The processes that sit on machines: control, compute, network, volume. Queue in, story out.
 bus/          Queues over NATS: one per node, questions and answers, news.
 ledger/       The truth: tables and queries, the writer, the orders.
-drivers/      Hands on the metal: hypervisor, disks, network, image store; each also simulated.
+drivers/      Hands on the metal: hypervisor, disks, network, volumes, image store; each also simulated.
 trace/        What took how long: spans, and the nine steps as a timeline.
 guestimage/   The project's own small guest image, and how it is built.
 sim/          A whole cloud in one process, with faults on demand.
