@@ -19,7 +19,8 @@ async def test_it_answers_as_the_page_says(cloud_api: CloudApi, service: str) ->
     for operation, words in TOLD[service]["absent"].items():
         method, path = operation.split(" ")
         place = f"/{service}" + re.sub(r"\{\w+\}", AN_ID, path)
-        answer = await cloud_api.send(method, place, **({"json": {}} if method in ("POST", "PUT", "PATCH") else {}))
+        sent: dict[str, Any] = {"json": {}} if method in ("POST", "PUT", "PATCH") else {}
+        answer = await cloud_api.send(method, place, **sent)
         if str(answer.status_code) != re.split("[ ,;]", words)[0] or not answer.text:
             wrong[operation] = (answer.status_code, words)
     assert wrong == {}
