@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kilonova.build.admit import OrderDesk, OrderWorld
@@ -24,6 +24,7 @@ from kilonova.build.volumes import volume_terms
 from kilonova.bus.port import Answerers, Bus, Delivery
 from kilonova.bus.subjects import CONTROL, sender
 from kilonova.errors import Forbidden, Unavailable
+from kilonova.ledger.each import write_each
 from kilonova.ledger.ledger import Ledger
 from kilonova.ledger.transaction import Transaction
 from kilonova.lifecycle.actions import SERVER_ACTIONS
@@ -32,7 +33,7 @@ from kilonova.lifecycle.remove import note_gone
 from kilonova.lifecycle.task import note_task
 from kilonova.lifecycle.volume_books import VolumeWorld
 from kilonova.lifecycle.volume_ends import note_volume_work
-from kilonova.lifecycle.volume_work import VolumeReports
+from kilonova.lifecycle.volume_work import VolumeReports, VolumeWorkDone
 from kilonova.model.ids import NodeName
 from kilonova.saga.faults import Faults, no_faults
 
@@ -84,17 +85,17 @@ class ControlNode:
         """One transaction for all a node had to say; a node can speak only for its own hosts."""
         node = _speaker(batch.node, delivery)
 
-        def write(tx: Transaction) -> None:
+        def write(reports: Sequence[Report], tx: Transaction) -> None:
             own = set(tx.hosts.of_node(node))
             world = OrderWorld(tx, self.terms(time.time()))
-            for report in batch.reports:
+            for report in reports:
                 if report.host not in own:
                     raise Forbidden("A node may report only on its own hosts.")
                 WHO_NOTES[type(report)](report, world)
 
         point = f"control.{type(batch.reports[-1]).__name__}"  # hints come first, so a last word gives the point its name
         await self.faults.at(f"{point}.before")
-        await self.ledger.write(write)
+        await write_each(self.ledger, batch.reports, write)
         await self.faults.at(f"{point}.after")
         return Confirmed(count=len(batch.reports))
 
@@ -102,16 +103,16 @@ class ControlNode:
         """One transaction for all a volume node had to say; a node can speak only for itself, of volumes it keeps."""
         node = _speaker(batch.node, delivery)
 
-        def write(tx: Transaction) -> None:
+        def write(reports: Sequence[VolumeWorkDone], tx: Transaction) -> None:
             world = VolumeWorld(books=tx, terms=volume_terms(self.terms(time.time())))
-            for done in batch.reports:
+            for done in reports:
                 volume = tx.volumes.volumes.or_none(done.volume_id)
                 if done.node != node or (volume is not None and volume.node != node):
                     raise Forbidden("A node may report only on its own volumes.")
                 note_volume_work(done, world)
 
         await self.faults.at("control.VolumeWorkDone.before")
-        await self.ledger.write(write)
+        await write_each(self.ledger, batch.reports, write)
         await self.faults.at("control.VolumeWorkDone.after")
         return Confirmed(count=len(batch.reports))
 
