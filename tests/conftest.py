@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests import skips
+from tests.api.answers import GuardOfRoutes
 
 USES_THE_MACHINE = ("root", "guest", "cloud")
 _skipped: pytest.StashKey[dict[str, str]] = pytest.StashKey()
@@ -18,6 +19,7 @@ _skipped: pytest.StashKey[dict[str, str]] = pytest.StashKey()
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_skipped] = {}
     config.pluginmanager.register(_Skips(config.stash[_skipped]))
+    config.pluginmanager.register(GuardOfRoutes(config))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,13 +1,12 @@
-"""`cloud_api`: the API of a cloud in this process, for the tests of every service."""
+"""`cloud_api`: the API of a cloud in this process, for the tests of every service. Whatever it answers is looked at."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.api.cloud import SERVICES, CloudApi, present_services, running_cloud
-from tests.api.routes_seen import RECORDING, note, write
+from tests.api.answers import watch
+from tests.api.cloud import CloudApi, running_cloud
 
 
 @pytest.fixture
@@ -17,19 +16,8 @@ async def cloud_api(tmp_path: Path) -> AsyncIterator[CloudApi]:
         yield cloud
 
 
-@pytest.fixture(scope="session", autouse=RECORDING)
-def record_of_routes() -> Iterator[None]:
-    """Notes every answer of the tests of this folder; see `routes_seen.py`."""
-    services = present_services((*SERVICES, "volume"))
-    plainly = httpx.ASGITransport.handle_async_request
-
-    async def noting(self: httpx.ASGITransport, request: httpx.Request) -> httpx.Response:
-        answer = await plainly(self, request)
-        path = request.url.raw_path.decode().partition("?")[0]
-        note(services, request.method, path, answer.status_code)
-        return answer
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(httpx.ASGITransport, "handle_async_request", noting)
+@pytest.fixture(scope="session", autouse=True)
+def every_answer_is_looked_at() -> Iterator[None]:
+    """See `answers.py`."""
+    with watch():
         yield
-    write()
