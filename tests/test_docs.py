@@ -12,9 +12,21 @@ import pytest
 
 from kilonova.api.compute.changes.history import VERSIONS
 from kilonova.build import ADMIT, CARRY_OUT, PLACE
-from kilonova.build.report import BuildProgress, Confirmed, ReportBatch, ServerGone, ServerNotBuilt, ServerRuns
+from kilonova.build.report import (
+    BuildProgress,
+    Confirmed,
+    ReportBatch,
+    ServerGone,
+    ServerNotBuilt,
+    ServerRuns,
+    TaskDone,
+    TaskFailed,
+)
 from kilonova.cli import main
+from kilonova.lifecycle.actions import SERVER_ACTIONS
 from kilonova.lifecycle.remove import REMOVE
+from kilonova.lifecycle.task import Asked
+from kilonova.lifecycle.volume_sagas import WORKS
 from kilonova.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -41,7 +53,8 @@ def test_the_verbs_are_documented_and_no_others() -> None:
 
 def _messages() -> set[str]:
     """Every class that travels: what handlers and questions name, and what lies in a batch."""
-    named: set[str] = {c.__name__ for c in (BuildProgress, Confirmed, ReportBatch, ServerGone, ServerNotBuilt, ServerRuns)}
+    reports = (BuildProgress, ServerGone, ServerNotBuilt, ServerRuns, TaskDone, TaskFailed)
+    named: set[str] = {c.__name__ for c in (*reports, Confirmed, ReportBatch, *Asked.__subclasses__())}
     for file in [*(ROOT / "kilonova/nodes").glob("*.py"), *(ROOT / "kilonova/app").glob("*.py")]:
         for table in re.findall(r"\{([A-Z]\w+: [^}]*)\}", file.read_text()):
             named |= set(re.findall(r"\b([A-Z]\w+): ", table))
@@ -54,6 +67,14 @@ def test_every_message_is_documented() -> None:
     missing = {name for name in _messages() if f"`{name}`" not in text}
     assert not missing, f"docs/messages.md does not tell of {sorted(missing)}"
     assert len(_messages()) > 8, "the search for messages finds too little to be trusted"
+
+
+def test_every_step_of_what_comes_after_a_build_is_a_fault_point_one_can_read_of() -> None:
+    faults = OPERATING.split("## Faults on demand")[1]
+    actions = {step.name for action in SERVER_ACTIONS.values() for step in action.saga.steps}
+    works = {step.name for saga in WORKS.values() for step in saga.steps}
+    assert len(actions) > 30 and len(works) > 5
+    assert [name for name in sorted(actions | works) if f"`{name}`" not in faults] == []
 
 
 def test_every_step_is_in_the_life_of_a_build() -> None:
