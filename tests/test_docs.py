@@ -53,8 +53,9 @@ def test_the_verbs_are_documented_and_no_others() -> None:
 
 def _messages() -> set[str]:
     """Every class that travels: what handlers and questions name, and what lies in a batch."""
-    reports = (BuildProgress, ServerGone, ServerNotBuilt, ServerRuns, TaskDone, TaskFailed)
-    named: set[str] = {c.__name__ for c in (*reports, Confirmed, ReportBatch, *Asked.__subclasses__())}
+    reports: tuple[type, ...] = (BuildProgress, ServerGone, ServerNotBuilt, ServerRuns, TaskDone, TaskFailed)
+    travels: tuple[type, ...] = (*reports, Confirmed, ReportBatch, *Asked.__subclasses__())
+    named = {one.__name__ for one in travels}
     for file in [*(ROOT / "kilonova/nodes").glob("*.py"), *(ROOT / "kilonova/app").glob("*.py")]:
         for table in re.findall(r"\{([A-Z]\w+: [^}]*)\}", file.read_text()):
             named |= set(re.findall(r"\b([A-Z]\w+): ", table))
