@@ -20,6 +20,7 @@ from kilonova.api.placement.service import SERVICE as PLACEMENT
 from kilonova.api.server import application
 from kilonova.api.service import Service
 from kilonova.api.tokens import FernetTokens, open_keys
+from kilonova.api.volume.service import SERVICE as VOLUME
 from kilonova.api.world import ApiWorld
 from kilonova.drivers.imagestore.files import FileStore
 from kilonova.ledger.engine import open_engine
@@ -32,7 +33,7 @@ REGION = "RegionOne"
 PASSWORD = "simulated"
 TOKEN_LIFETIME_S = 86400.0
 _FACTS = "sim.json"
-EVERY_SERVICE: tuple[Service, ...] = (IDENTITY, COMPUTE, IMAGE, NETWORK, PLACEMENT)
+EVERY_SERVICE: tuple[Service, ...] = (IDENTITY, COMPUTE, IMAGE, NETWORK, VOLUME, PLACEMENT)
 
 
 class Furnished(Struct, frozen=True, kw_only=True):

@@ -163,7 +163,7 @@ def without_a_pair(found: Seen) -> list[str]:
         for kind in (SUCCEEDS, FAILS):
             if (route, kind) in found and NEVER.get(route) == kind:
                 lines.append(f"{route} {kind}: it needs no excuse any more")
-            excused = NEVER.get(route) == kind or (kind == SUCCEEDS and route in OWED)
+            excused = NEVER.get(route) == kind
             if (route, kind) not in found and not excused:
                 lines.append(f"{route}: no request of it {kind}")
     return lines
@@ -223,17 +223,6 @@ NEVER = {
 """Documents of versions cannot be refused. What is refused to everybody, since this cloud has no such thing: bare metal, power of
 hosts, a cache of images, live migrations; an image without an id; taking an image out of its only store; tasks of one's own;
 connections of foreign hosts. Placement is read-only: 405 to whoever writes."""
-
-OWED = {
-    "POST /compute/v2.1/servers/{server_id}/os-interface",
-    "GET /compute/v2.1/servers/{server_id}/os-interface/{port_id}",
-    "DELETE /compute/v2.1/servers/{server_id}/os-interface/{port_id}",
-    "POST /compute/v2.1/servers/{server_id}/os-volume_attachments",
-    "GET /compute/v2.1/servers/{server_id}/os-volume_attachments/{volume_id}",
-    "PUT /compute/v2.1/servers/{server_id}/os-volume_attachments/{volume_id}",
-    "DELETE /compute/v2.1/servers/{server_id}/os-volume_attachments/{volume_id}",
-}
-"""Plugging and what is plugged: in this folder they are only refused, since success needs a node. To be made empty."""
 
 
 def route_of(method: str, path: str) -> Route | None:
