@@ -7,7 +7,7 @@ build/        THE STORY: one server from request to running guest. Start reading
                 7-8  connect.py   ask the network node and wait; and what that node does       compute, network node
                 8-9  start.py     start the guest; report; tell the world                      compute node, control
                      giveup.py    when it fails: another host, or ERROR with a reason          control
-lifecycle/    What happens to a server after it was built: every later action, its end, its console; what is done to volumes; the audit.
+lifecycle/    What happens to a server after it was built, action by action; what is done to volumes; the audit.
 saga/         Do in order, undo in reverse, remember across a crash. Knows nothing of clouds.
 model/        The nouns and their rules. No I/O.
 scheduler/    Which host? A pure function, that also says why each host was refused.
