@@ -121,6 +121,15 @@ ATTACHED = {
     "tag@2.70": str | None,
     "delete_on_termination@2.79": bool,
 }
+ATTACHING = {
+    "id": UUID,
+    "serverId": UUID,
+    "volumeId": UUID,
+    "device": str | None,
+    "tag@2.70": str | None,
+    "delete_on_termination@2.79": bool,
+}
+"""The answer to attaching kept its form when what is shown later lost its id."""
 INTERFACE = {
     "port_id": UUID,
     "net_id": UUID,
@@ -190,7 +199,7 @@ SHAPES: Answers = {
     f"GET {_S}/tags": {200: {"tags": [str]}},
     f"PUT {_S}/tags": {200: {"tags": [str]}},
     f"GET {_S}/os-volume_attachments": {200: {"volumeAttachments": [ATTACHED]}},
-    f"POST {_S}/os-volume_attachments": {200: {"volumeAttachment": ATTACHED}},
+    f"POST {_S}/os-volume_attachments": {200: {"volumeAttachment": ATTACHING}},
     f"GET {_S}/os-volume_attachments/{{volume_id}}": {200: {"volumeAttachment": ATTACHED}},
     f"GET {_S}/os-interface": {200: {"interfaceAttachments": [INTERFACE]}},
     f"POST {_S}/os-interface": {200: {"interfaceAttachment": INTERFACE}},
