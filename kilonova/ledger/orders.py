@@ -115,11 +115,6 @@ class Orders:
         """The server goes: whatever else was asked for it is not waited for any more."""
         self._db.execute(_NO_TASKS, {"sid": server_id})
 
-    def tasks_of(self, server_id: str, kinds: Mapping[str, Any]) -> Sequence[tuple[str, Any]]:
-        """All actions that are under way for this server."""
-        rows = self._db.execute(select(orders).where(orders.c.server_id == server_id, orders.c.kind == "task"))
-        return [_task(row, kinds) for row in rows]
-
     def overdue_tasks(self, now: float, kinds: Mapping[str, Any]) -> Sequence[tuple[str, Any]]:
         rows = self._db.execute(select(orders).where(orders.c.kind == "task", orders.c.deadline < now))
         return [_task(row, kinds) for row in rows]
@@ -130,11 +125,6 @@ class Orders:
             order.work_id, order.volume_id, 0, "volume", order.node, order,
             deadline=order.deadline, queue="volume", message=VolumeOrder.__name__,
         )  # fmt: skip
-
-    def volume_order(self, work_id: str) -> VolumeOrder | None:
-        """The work on a volume that is under way."""
-        body = self._db.execute(select(orders.c.body).where(orders.c.id == work_id)).scalar_one_or_none()
-        return None if body is None else msgspec.msgpack.decode(body, type=VolumeOrder)
 
     def volume_done(self, work_id: str) -> None:
         """The node has given its last word on this work."""

@@ -5,15 +5,14 @@ is not confirmed, whole, until it is; the node makes it true and says so. Nothin
 confirmed is sent again, and what comes twice changes nothing.
 """
 
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Awaitable
 
 from msgspec import Struct
 
 from kilonova.build.needs import NetworkWorld
 from kilonova.errors import KilonovaError
 from kilonova.model.fabric import GroupPlan, Known, NetworkPlan, RouterPlan
-from kilonova.model.ids import NodeName, ServerId
+from kilonova.model.ids import ServerId
 from kilonova.model.port import Port
 
 
@@ -73,23 +72,3 @@ async def make_fabric(wanted: FabricWanted, world: NetworkWorld) -> FabricStands
     for router in wanted.routers:
         await made("router", router.id, network.take_router(router))
     return FabricStands(stands=tuple(stands), refused=refused)
-
-
-class FabricBook(Protocol):
-    """The ledger's end of it: what must be and what is confirmed."""
-
-    def unconfirmed(self, most: int) -> FabricWanted | None:
-        """What the node has not confirmed in its newest revision; None when all is."""
-        ...
-
-    def confirm(self, stands: Sequence[Known]) -> None:
-        """The node has these; older revisions than the newest confirm nothing."""
-        ...
-
-    def refuse(self, refused: Mapping[str, str], now: float) -> None:
-        """What the node could not make true: routers and floating IPs show it in their status."""
-        ...
-
-    def known_is(self, node: NodeName, known: Sequence[Known]) -> None:
-        """A node has said what it has: whatever differs is unconfirmed again."""
-        ...

@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 _ANSWER_S = 15.0
 _DIE_S = 10.0
 _PAUSES_S = (0.0, 0.2, 1.0, 5.0)
-_LIVED_S = 30.0
 
 
 class Exports:

@@ -68,10 +68,6 @@ class VolumeRows:
         self._metadata.replace(volume_id, {})
         self._db.execute(delete(volumes).where(volumes.c.id == volume_id))
 
-    def of_type(self, type_id: str) -> bool:
-        """Is there any?"""
-        return self._db.execute(select(volumes.c.id).where(volumes.c.volume_type_id == type_id).limit(1)).first() is not None
-
     def use_of_nodes(self) -> Mapping[str, Mapping[str, tuple[int, int]]]:
         """Node → project → (how many, GiB)."""
         query = select(volumes.c.node, volumes.c.project_id, func.count(), func.sum(volumes.c.size_gb))
