@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test up down check bench format setup doctor image lock clean
+.PHONY: help demo test chaos up down check bench format setup doctor image lock clean
 
 export KILONOVA_CACHE ?= $(CURDIR)/.cache
 DATA ?= .data
@@ -15,6 +15,11 @@ test: ## All checks and all tests, as CI runs them (ARGS='tests/build -x' for so
 	@scripts/setup --tests
 	@scripts/image
 	@scripts/test $(ARGS)
+
+chaos: ## Every case of the matrix of faults, on real processes; writes the table of docs/reliability.md (ARGS='-k killed' for some)
+	@scripts/setup --tests
+	@scripts/image
+	@scripts/chaos $(ARGS)
 
 up: setup image ## Start a cloud and leave it running (DATA=FOLDER, default .data)
 	@scripts/cloud up $(DATA)

@@ -241,11 +241,12 @@ class Api:
 
     def delete(self, server_id: str, within_s: float = 40.0) -> None:
         """Delete it, and wait until it is gone."""
-        status, answer = self._surely("DELETE", f"/compute/v2.1/servers/{server_id}")
+        status, answer = self.surely("DELETE", f"/compute/v2.1/servers/{server_id}")
         assert status in (204, 404), answer
-        wait_for(lambda: self._surely("GET", f"/compute/v2.1/servers/{server_id}")[0] == 404, within_s, f"{server_id} gone")
+        wait_for(lambda: self.surely("GET", f"/compute/v2.1/servers/{server_id}")[0] == 404, within_s, f"{server_id} gone")
 
-    def _surely(self, method: str, path: str) -> tuple[int, Any]:
+    def surely(self, method: str, path: str) -> tuple[int, Any]:
+        """(status, decoded body), asked again for a while where nothing answers."""
         until = time.monotonic() + 30
         while True:
             try:
