@@ -39,7 +39,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
     def judge(self, gone: Iterable[str] = ()) -> Callable[[Flow], bool]:
         """Says of a conversation whether it may go on; `gone` are addresses that nobody has any more."""
-        return judge(self.members, self.plans, lambda group: self.in_group.get(group, frozenset()), gone)
+        return judge(self.members, self.plans, lambda group: self.in_group.get(group, frozenset()), self.layout.own, gone)
 
 
 def wanted(

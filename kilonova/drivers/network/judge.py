@@ -8,24 +8,34 @@ from collections.abc import Callable, Iterable
 
 from kilonova.drivers.network.conntrack import Flow
 from kilonova.drivers.network.groups import WITH_PORTS, InGroup, Plans, number_of
-from kilonova.drivers.network.layout import METADATA_IP, Member
+from kilonova.drivers.network.layout import METADATA_IP, Member, link_local
 from kilonova.model.fabric import GroupRule
 
 _SERVICE_PORTS = {67, 68, 546, 547}
 
 
-def judge(members: Iterable[Member], plans: Plans, in_group: InGroup, gone: Iterable[str]) -> Callable[[Flow], bool]:
-    """A function that says whether a conversation may go on. `gone`: addresses that nobody here has any more."""
+def judge(
+    members: Iterable[Member], plans: Plans, in_group: InGroup, own: Iterable[str], gone: Iterable[str]
+) -> Callable[[Flow], bool]:
+    """A function that says whether a conversation may go on.
+
+    `own`: the addresses of the network node itself, which no group hinders. `gone`: those that nobody here has any more.
+    """
     members = tuple(members)
-    owner = {ip: member for member in members for ip in member.addresses if "/" not in ip}
+    owner = {link_local(member.mac): member for member in members}
+    owner |= {ip: member for member in members for ip in member.addresses if "/" not in ip}
     ranges = [(cidr, member) for member in members for cidr in member.addresses if "/" in cidr]
     departed = set(gone) - owner.keys()
+    begun_here = set(own) - owner.keys()
 
     def may_go_on(flow: Flow) -> bool:
         if (flow.protocol == 17 and flow.port in _SERVICE_PORTS) or METADATA_IP in (flow.source, flow.target):
             return True
         if departed & {flow.source, flow.target}:
             return False
+        if flow.source in begun_here:
+            to = _of(flow.target)
+            return to is None or to.up
         return _may(_of(flow.source), "egress", flow, flow.target) and _may(_of(flow.target), "ingress", flow, flow.source)
 
     def _of(ip: str) -> Member | None:

@@ -102,6 +102,17 @@ class Layout(Struct, frozen=True, kw_only=True):
         """Whether guests go out by the bridge itself: not where routers are what leads out."""
         return self.external or not self.routers or any(one.carried for one in self.subnets if one.version == 4)
 
+    @property
+    def carried(self) -> frozenset[tuple[str, int]]:
+        """(IP, prefix length) of every address the bridge is given, beside 169.254.169.254."""
+        given = ((subnet.carried or own_six(subnet, self.bridge_mac), subnet.prefix) for subnet in self.subnets)
+        return frozenset((ip, prefix) for ip, prefix in given if ip)
+
+    @property
+    def own(self) -> frozenset[str]:
+        """Every IP from which this machine itself speaks to the network's guests."""
+        return frozenset({METADATA_IP, link_local(self.bridge_mac)} | {ip for ip, _ in self.carried})
+
 
 def tap_name(port_id: PortId) -> str:
     """``tap`` and the first 11 hexadecimal digits of the port's id: 14 of the 15 characters a link's name may have."""

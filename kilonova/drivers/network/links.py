@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kilonova.drivers.network import namespaces
-from kilonova.drivers.network.layout import BRIDGE, METADATA_IP, UPLINK, Layout, own_six
+from kilonova.drivers.network.layout import BRIDGE, METADATA_IP, UPLINK, Layout
 
 _BEHIND = 176
 """The origin (rtm_protocol) of the outside's routes to what is behind its links."""
@@ -56,9 +56,7 @@ def furnish(layout: Layout, *, anew: bool = True) -> None:
         for subnet in four:
             if subnet.carried:
                 _on_link(ip, subnet.cidr, index, there=False)
-        carried = {(subnet.carried, subnet.prefix) for subnet in layout.subnets if subnet.carried}
-        carried |= {(own, subnet.prefix) for subnet in layout.subnets if (own := own_six(subnet, layout.bridge_mac))}
-        fresh = addresses(ip, index, {(METADATA_IP, 32), *carried})
+        fresh = addresses(ip, index, {(METADATA_IP, 32), *layout.carried})
         for subnet in four:
             if not subnet.carried:
                 # No address of this subnet is ours, but its guests must be answered: metadata and DHCP.

@@ -14,6 +14,8 @@ from kilonova.model.fabric import GroupPlan, GroupRule
 from tests.drivers.network.guest import a_port
 from tests.drivers.network.plans import DB, WEB, a_group, a_rule
 
+OWN = {"10.0.0.1", "fe80::1"}
+
 
 def _rules(*rules: GroupRule, known: frozenset[str] = frozenset()) -> list[str]:
     """The lines of the group's two chains."""
@@ -115,16 +117,30 @@ def _flow(**changed: Any) -> Flow:
         ({"source": "10.0.0.6", "target": "10.0.0.5"}, (), True),
         ({"source": "192.0.2.1", "target": "192.0.2.2"}, (), True),
         ({"source": "10.0.0.6", "target": "10.0.0.99"}, (), False),
+        ({"source": "10.0.0.1"}, (), True),
+        ({"source": "10.0.0.2"}, (), False),
+        ({"source": "10.0.0.1", "target": "10.0.0.99"}, (), False),
+        ({"source": "fe80::ff:fe00:1a05", "target": "fe80::ff:fe00:1a06"}, (), False),
+        ({"source": "fe80::ff:fe00:1a05", "target": "fe80::ff:fe00:1a06"}, (a_rule(version=6),), True),
+        ({"source": "fe80::1", "target": "fe80::ff:fe00:1a06"}, (), True),
     ],
 )
 def test_who_may_go_on(flow: dict[str, Any], rules: tuple[GroupRule, ...], goes_on: bool) -> None:
-    """10.0.0.5 is in no group's way, 10.0.0.6 has the rules; 10.0.0.99 has just gone."""
+    """10.0.0.5 is in no group's way, 10.0.0.6 has the rules; 10.0.0.99 has just gone; 10.0.0.1 and fe80::1 are the node's own."""
     members = members_of([a_port(5, port_security=False), a_port(6, groups=(WEB,))])
     in_group = {DB: frozenset({"10.0.0.5"})}
-    may = judge(members, {WEB: a_group(*rules)}, lambda group: in_group.get(group, frozenset()), {"10.0.0.99"})
+    may = judge(members, {WEB: a_group(*rules)}, lambda group: in_group.get(group, frozenset()), OWN, {"10.0.0.99"})
     assert may(_flow(**flow)) is goes_on
 
 
 def test_a_port_that_is_off_ends_everything() -> None:
     members = members_of([a_port(5), msgspec.structs.replace(a_port(6), up=False)])
-    assert not judge(members, {}, lambda _: (), ())(_flow())
+    may = judge(members, {}, lambda _: (), OWN, ())
+    assert not may(_flow())
+    assert not may(_flow(source="10.0.0.1")), "not even what the node itself began"
+
+
+def test_an_address_of_the_node_that_a_port_may_send_from_is_judged_as_the_ports() -> None:
+    """It could be either, so what the groups do not let begin does not go on."""
+    members = members_of([a_port(5, allowed_pairs=(("10.0.0.1", ""),)), a_port(6, groups=(WEB,))])
+    assert not judge(members, {WEB: a_group()}, lambda _: (), OWN, ())(_flow(source="10.0.0.1"))
