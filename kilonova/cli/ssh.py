@@ -12,6 +12,8 @@ from kilonova.errors import NotFound
 from kilonova.settings import Settings, running
 
 QUIET = ("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=5")
+ALIVE = ("-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3")
+"""A guest that says nothing for half a minute, not even when asked, has gone: ssh by itself would wait for ever."""
 
 
 def log_in(data: Path, server: str, identity: str | None, login: str, command: tuple[str, ...]) -> int:
@@ -20,7 +22,8 @@ def log_in(data: Path, server: str, identity: str | None, login: str, command: t
     found = Client(settings, CloudFolder(settings.data)).server(server)
     way, address, port = reach(settings, found)
     key = ("-i", identity, "-o", "IdentitiesOnly=yes") if identity else ()
-    return subprocess.run([*way, "ssh", *QUIET, *key, "-p", str(port), f"{login}@{address}", *command], check=False).returncode
+    order = [*way, "ssh", *QUIET, *ALIVE, *key, "-p", str(port), f"{login}@{address}", *command]
+    return subprocess.run(order, check=False).returncode
 
 
 def reach(settings: Settings, server: dict[str, Any]) -> tuple[list[str], str, int]:

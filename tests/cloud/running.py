@@ -83,15 +83,15 @@ class Cloud:
         if (self.data / "run").exists():
             self.verb("clean", check=False)
 
-    def verb(self, *argv: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
-        """Another verb of the command line, on this cloud."""
+    def verb(self, *argv: str, check: bool = True, within_s: int = 120) -> "subprocess.CompletedProcess[str]":
+        """Another verb of the command line, on this cloud; after `within_s` it and what it has started end, with code 124."""
         name, *rest = argv
         return subprocess.run(
-            [sys.executable, "-m", "kilonova.cli", name, "--data", str(self.data), *rest],
+            ["timeout", "-k2", str(within_s), sys.executable, "-m", "kilonova.cli", name, "--data", str(self.data), *rest],
             env={**os.environ, **self.environment},
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
             check=check,
         )
 

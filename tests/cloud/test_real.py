@@ -120,6 +120,7 @@ def test_a_qemu_that_does_not_start_is_an_error_with_a_reason(tmp_path: Path) ->
 
 
 @pytest.mark.guest
+@pytest.mark.timeout(300)
 def test_a_booted_guest_goes_on_through_everything(tmp_path: Path) -> None:
     """One boot: ssh, then the roles die, `up` ends and comes back twice, and the same guest answers with the same pid."""
     image, key = _guest_image(), _key(tmp_path)
@@ -160,14 +161,15 @@ def test_a_booted_guest_goes_on_through_everything(tmp_path: Path) -> None:
 
 def _answers(cloud: Cloud, key: Path) -> None:
     """ssh, a new lease from DHCP, and the metadata service: all that a guest asks of its network."""
-    wait_for(lambda: _ssh(cloud, key, "true"), 30, "ssh", every_s=0.5)
-    wait_for(lambda: _ssh(cloud, key, "udhcpc -n -q -t 3 -T 1 -s /bin/true -i eth0"), 30, "DHCP", every_s=0.5)
+    wait_for(lambda: _ssh(cloud, key, "true"), 60, "ssh", every_s=0.5)
+    wait_for(lambda: _ssh(cloud, key, "udhcpc -n -q -t 3 -T 1 -s /bin/true -i eth0"), 60, "DHCP", every_s=0.5)
     asked = "timeout 5 wget -q -O - http://169.254.169.254/openstack/latest/meta_data.json | grep -q uuid"
-    wait_for(lambda: _ssh(cloud, key, asked), 30, "metadata", every_s=0.5)
+    wait_for(lambda: _ssh(cloud, key, asked), 60, "metadata", every_s=0.5)
 
 
 def _ssh(cloud: Cloud, key: Path, command: str) -> bool:
-    return cloud.verb("ssh", "-i", str(key), "booted", command, check=False).returncode == 0
+    """False also when nobody answers for a while, so that it is tried again."""
+    return cloud.verb("ssh", "-i", str(key), "booted", command, check=False, within_s=25).returncode == 0
 
 
 def _active(cloud: Cloud, name: str) -> str:
