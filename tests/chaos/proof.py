@@ -7,7 +7,7 @@ time. Duplicated: a server with more than one guest. Orphans: what the audit fin
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ class Proof:
         self.recovery_s = time.monotonic() - self._struck_at
         return self.recovery_s
 
-    def promise(self, cloud: Cloud, promised: Mapping[str, Iterable[str]], within_s: float = 100.0) -> None:
+    def promise(self, cloud: Cloud, promised: Mapping[str, Collection[str]], within_s: float = 100.0) -> None:
         """Each server (id → statuses, ``GONE`` for deleted) ends so, once, and the audit finds nothing. Raises AssertionError."""
         missing = dict(promised)
         with suppress(TimeoutError):
@@ -114,13 +114,13 @@ def guests(cloud: Cloud) -> Counter[str]:
     return found
 
 
-def _strike_out(cloud: Cloud, missing: dict[str, Iterable[str]]) -> dict[str, Iterable[str]]:
+def _strike_out(cloud: Cloud, missing: dict[str, Collection[str]]) -> dict[str, Collection[str]]:
     """Without those that are as promised by now. An ERROR counts only with its reason."""
     for server_id, statuses in list(missing.items()):
         status, answer = cloud.api.surely("GET", f"/compute/v2.1/servers/{server_id}")
         server: dict[str, Any] = {"status": GONE} if status == 404 else answer.get("server", {})
         explained = server.get("status") != "ERROR" or server.get("fault", {}).get("message")
-        if server.get("status") in statuses and explained and server.get("OS-EXT-STS:task_state") is None:
+        if server.get("status", "") in statuses and explained and server.get("OS-EXT-STS:task_state") is None:
             del missing[server_id]
     return missing
 
