@@ -56,6 +56,10 @@ class Assembly:
     def __init__(self, cloud: str, folder: Path, outside: Outside, dnsmasq: str) -> None:
         self._prefix, self._dhcp_folder, self._outside, self._dnsmasq = link_prefix(cloud), folder / "dhcp", outside, dnsmasq
 
+    def expect(self, place: NetworkPlace, layout: Layout) -> None:
+        """It was there before, and will be put up again."""
+        self._outside.expect(place, layout)
+
     def put_up(self, place: NetworkPlace, wanted: Wanted) -> None:
         """All that belongs to the network itself, and its members. Raises OSError, BuildFailed; half of it may stand then."""
         fresh = namespaces.create(place.namespace)

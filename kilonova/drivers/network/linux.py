@@ -143,6 +143,7 @@ class LinuxNetwork:
         await asyncio.to_thread(links.prepare)
         wanted = {port.network_id for server_id in self._store.servers() for port in self._ports(server_id)}
         wanted |= self._fabric.networks()
+        self._networks.expect()
         for network_id in wanted | set(self._store.networks()):
             try:
                 await self._networks.settle_alone(network_id)

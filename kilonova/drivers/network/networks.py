@@ -7,14 +7,14 @@ matters in another (whose rules name that group) is brought there soon after, by
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 from weakref import WeakValueDictionary
 
 from kilonova.drivers.network import namespaces
 from kilonova.drivers.network.assembly import Assembly, Wanted, wanted
 from kilonova.drivers.network.groups import remotes
-from kilonova.drivers.network.layout import lay_out, members_of
+from kilonova.drivers.network.layout import Layout, lay_out, members_of
 from kilonova.drivers.network.metadata import Documents, MetadataService
 from kilonova.drivers.network.store import Store
 from kilonova.errors import BuildFailed
@@ -67,13 +67,19 @@ class Networks:
                 return
             members = members_of(port for _, port in ports)
             self._owners[network_id] = {ip: owner for (owner, _), one in zip(ports, members, strict=True) for ip in one.ips}
-            layout = lay_out(network_id, (port for _, port in ports), ends, self._store.externals.get(network_id))
+            layout = self._layout(network_id)
             known = {group: plan for port in members for group in port.groups if (plan := self._store.groups.get(group))}
             in_group = {group: self._store.in_group(group) for group in remotes(known, known)}
             await self._stand(network_id, wanted(layout, members, known, in_group))
         except OSError as error:
             _log.warning("network %s could not be settled: %s", network_id, error)
             raise BuildFailed("The network could not be assembled.") from error
+
+    def expect(self) -> None:
+        """Before the first of them is settled: what is told to all of them together shall not leave one out meanwhile."""
+        for network_id, place in self._store.networks().items():
+            with suppress(BuildFailed):  # to settle it says so
+                self._assembly.expect(place, self._layout(network_id))
 
     def settle_soon(self, groups: Iterable[str], but: Iterable[NetworkId] = ()) -> None:
         """Who is in these groups has changed: bring it to every network whose rules name one of them, `but` these."""
@@ -113,6 +119,11 @@ class Networks:
                     await asyncio.sleep(AGAIN_S)
                 else:
                     _log.warning("network %s does not know who is in its groups; its next change tells it", network_id)
+
+    def _layout(self, network_id: NetworkId) -> Layout:
+        """Raises BuildFailed."""
+        ports = (port for _, port in self._store.ports_of(network_id))
+        return lay_out(network_id, ports, self._store.ends_on(network_id), self._store.externals.get(network_id))
 
     async def _stand(self, network_id: NetworkId, target: Wanted) -> None:
         place = self._store.place(network_id, self._prefix)

@@ -28,6 +28,14 @@ class Outside:
         self._public: dict[str, tuple[str, ...]] = {}
         """Links that lead to external networks, and the CIDRs behind each."""
 
+    def expect(self, place: NetworkPlace, layout: Layout) -> None:
+        """This network was there before and will be joined again: the table leads to it from the first time it is written.
+
+        What began in between would go astray, and stay so: the connection tracker decides only once how to translate it.
+        """
+        if behind := _behind(layout):
+            self._public = {**self._public, place.namespace: behind}
+
     def join(self, place: NetworkPlace, layout: Layout) -> None:
         """Give this network its way out, if there is one at all; the table comes with the first. Raises OSError, BuildFailed."""
         if self._uplink is None:
@@ -38,7 +46,7 @@ class Outside:
         first = int(self._transfer.network_address) + 4 * place.index
         if first + 3 > int(self._transfer.broadcast_address):
             raise BuildFailed("There is no room for another network with a way out.")
-        behind = tuple(subnet.cidr for subnet in layout.subnets if subnet.version == 4) if layout.external else ()
+        behind = _behind(layout)
         if not self._open:
             namespaces.inside(self._where, self._prepare)
             self._open = True
@@ -87,6 +95,11 @@ class Outside:
         if self._was_off.exists():
             links.forwarding(turn_on=False)
             self._was_off.unlink()
+
+
+def _behind(layout: Layout) -> tuple[str, ...]:
+    """The CIDRs that the outside may begin to talk to."""
+    return tuple(subnet.cidr for subnet in layout.subnets if subnet.version == 4) if layout.external else ()
 
 
 def link_prefix(cloud: str) -> str:
