@@ -1,6 +1,7 @@
 """A role's connection to the bus, once its papers are there."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,22 +14,40 @@ from kilonova.settings import Settings
 if TYPE_CHECKING:
     from kilonova.bus.bus import NatsBus
 
+log = logging.getLogger(__name__)
+
 BUS_WITHIN_S = 30.0
+AGAIN_S = 1.0
 
 
 @asynccontextmanager
 async def connected(settings: Settings, name: str) -> "AsyncIterator[NatsBus]":
-    from kilonova.bus.bus import NatsBus
+    """However long that takes: what a node serves for guests (metadata, volumes) it serves meanwhile, and must not end for it.
 
+    Raises Unavailable when there are no papers, NotAuthenticated when the broker does not take them.
+    """
     folder = CloudFolder(settings.data)
     await _papers_of(settings, folder, name)
     url = settings.nats_url or folder.nats_url.read_text().strip()
-    bus = NatsBus()
-    await bus.connect(url, folder.credential(name).read_text(), name, timeout_s=BUS_WITHIN_S)
+    bus = await _dialled(url, folder, name)
     try:
         yield bus
     finally:
         await bus.close()
+
+
+async def _dialled(url: str, folder: CloudFolder, name: str) -> "NatsBus":
+    from kilonova.bus.bus import NatsBus
+
+    while True:
+        bus = NatsBus()
+        try:
+            await bus.connect(url, folder.credential(name).read_text(), name, timeout_s=BUS_WITHIN_S)
+        except Unavailable as error:
+            log.warning("%s It is asked again.", error, extra={"action": "bus_away"})
+            await asyncio.sleep(AGAIN_S)
+        else:
+            return bus
 
 
 async def _papers_of(settings: Settings, folder: CloudFolder, name: str) -> None:

@@ -29,13 +29,13 @@ async def volume(settings: Settings) -> None:
     store = volume_store(settings, home)
     recorder = Recorder("volume", {})
     faults = Faults("volume", parse_faults(settings.faults), folder.faults_fired)
+    await store.exports()  # from here on what is served is watched, and served again where its process has died meanwhile
     async with connected(settings, name) as bus:
         journal = Journal(home / "journal.sqlite")
         node = VolumeNode(name, store, bus, journal, recorder, Together(recorder, faults), faults)
         await bus.serve_queue("volume", name, node.handlers())
         await bus.answer(ask_subject(name), "node", volume_answers(node))
         node.resume()
-        await store.exports()  # from here on what is served is watched, and served again where its process has died meanwhile
         try:
             await serve_until_told(keep_saying_hello(node, bus), node.reporter.run())
         finally:
