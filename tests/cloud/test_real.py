@@ -4,11 +4,14 @@ Most guests here have nothing to boot from: QEMU and the network are what is tes
 """
 
 import os
+import select
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +125,10 @@ def test_a_qemu_that_does_not_start_is_an_error_with_a_reason(tmp_path: Path) ->
 @pytest.mark.guest
 @pytest.mark.timeout(300)
 def test_a_booted_guest_goes_on_through_everything(tmp_path: Path) -> None:
-    """One boot: ssh, then the roles die, `up` ends and comes back twice, and the same guest answers with the same pid."""
+    """One boot: ssh, then the roles die, `up` ends and comes back twice, and the same guest answers with the same pid.
+
+    Meanwhile somebody stays logged in.
+    """
     image, key = _guest_image(), _key(tmp_path)
     cloud = Cloud(tmp_path / "cloud", *REAL, "--image", str(image), network="linux")
     try:
@@ -136,20 +142,21 @@ def test_a_booted_guest_goes_on_through_everything(tmp_path: Path) -> None:
         wait_for(lambda: _ssh(cloud, key, "true"), 120, "ssh", every_s=1.0)
         pids = guests_of(cloud.data)
         assert len(pids) == 1
-        for role in ("compute", "network"):
-            cloud.kill(role)
-        _answers(cloud, key)
-        assert cloud.down() == 0
-        assert guests_of(cloud.data) == pids
-        cloud.up("--keep-guests")
-        _answers(cloud, key)
-        assert cloud.api.server(server_id)["status"] == "ACTIVE"
-        assert cloud.process is not None
-        cloud.process.kill()
-        cloud.process.wait(10)
-        cloud.up()
-        _answers(cloud, key)
-        assert guests_of(cloud.data) == pids
+        with _logged_in(cloud, key) as session:
+            for role in ("compute", "network"):
+                cloud.kill(role)
+            _answers(cloud, key, session)
+            assert cloud.down() == 0
+            assert guests_of(cloud.data) == pids
+            cloud.up("--keep-guests")
+            _answers(cloud, key, session)
+            assert cloud.api.server(server_id)["status"] == "ACTIVE"
+            assert cloud.process is not None
+            cloud.process.kill()
+            cloud.process.wait(10)
+            cloud.up()
+            _answers(cloud, key, session)
+            assert guests_of(cloud.data) == pids
         began = time.monotonic()
         assert cloud.down() == 0
         print(f"ended with its guest in {time.monotonic() - began:.1f} s")
@@ -159,12 +166,39 @@ def test_a_booted_guest_goes_on_through_everything(tmp_path: Path) -> None:
         Machine(cloud.data).assert_clean()
 
 
-def _answers(cloud: Cloud, key: Path) -> None:
-    """ssh, a new lease from DHCP, and the metadata service: all that a guest asks of its network."""
+def _answers(cloud: Cloud, key: Path, session: "subprocess.Popen[bytes]") -> None:
+    """ssh, a new lease from DHCP, and the metadata service: all that a guest asks of its network; and the session from before.
+
+    That comes last: who answers for metadata has taken the network over.
+    """
     wait_for(lambda: _ssh(cloud, key, "true"), 60, "ssh", every_s=0.5)
     wait_for(lambda: _ssh(cloud, key, "udhcpc -n -q -t 3 -T 1 -s /bin/true -i eth0"), 60, "DHCP", every_s=0.5)
     asked = "timeout 5 wget -q -O - http://169.254.169.254/openstack/latest/meta_data.json | grep -q uuid"
     wait_for(lambda: _ssh(cloud, key, asked), 60, "metadata", every_s=0.5)
+    _is_still_there(session)
+
+
+@contextmanager
+def _logged_in(cloud: Cloud, key: Path) -> "Iterator[subprocess.Popen[bytes]]":
+    """A session in the guest that says again what it is told."""
+    order = [sys.executable, "-m", "kilonova.cli", "ssh", "--data", str(cloud.data), "-i", str(key), "booted", "cat"]
+    environment = {**os.environ, **cloud.environment}
+    with subprocess.Popen(
+        order, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, start_new_session=True
+    ) as session:
+        try:
+            _is_still_there(session)
+            yield session
+        finally:
+            os.killpg(session.pid, signal.SIGKILL)
+
+
+def _is_still_there(session: "subprocess.Popen[bytes]") -> None:
+    assert session.stdin is not None
+    assert session.stdout is not None
+    session.stdin.write(b"still there?\n")
+    assert select.select([session.stdout], [], [], 30)[0], "whoever is logged in hears nothing"
+    assert session.stdout.readline() == b"still there?\n"
 
 
 def _ssh(cloud: Cloud, key: Path, command: str) -> bool:
