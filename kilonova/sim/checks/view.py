@@ -1,0 +1,75 @@
+"""Everything a checker looks at, read at one moment: the ledger's rows, and what every driver has. Judges nothing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import select
+
+from kilonova.drivers.disks.simulated import SimulatedDisks
+from kilonova.ledger.schema import metadata
+from kilonova.ledger.transaction import Transaction
+from kilonova.sim.cloud import SimulatedCloud
+
+Row = Mapping[str, Any]
+
+TABLES = (
+    "servers", "actions", "claims", "hosts", "orders", "ports", "port_addresses", "security_groups", "routers",
+    "floating_ips", "fabric", "networks", "subnets", "volumes", "volume_snapshots", "volume_attachments", "volume_messages",
+    "images", "migrations", "freed_addresses",
+)  # fmt: skip
+
+
+class View(Struct, frozen=True, kw_only=True):
+    """Rows by table; over all hosts and nodes: `guests` (host, server, power), `disks` (host, server, spare), wires, volumes."""
+
+    rows: Mapping[str, Sequence[Row]]
+    guests: tuple[tuple[str, str, str], ...]
+    disks: tuple[tuple[str, str, str], ...]
+    wires: frozenset[str]
+    files: frozenset[str]
+    """Volumes that a volume node has the bytes of."""
+    exports: Mapping[str, str]
+    """Volume → the attachment it is served to."""
+    known: Mapping[str, int]
+    """``router/ID``, ``group/ID``, … → the revision the network node has."""
+
+    def of(self, table: str, **wanted: Any) -> list[Row]:
+        """The rows of a table that have these values."""
+        return [row for row in self.rows[table] if all(row[name] == value for name, value in wanted.items())]
+
+    def by_id(self, table: str) -> dict[str, Row]:
+        return {row["id"]: row for row in self.rows[table]}
+
+    @property
+    def alive(self) -> list[Row]:
+        """Servers that are not deleted."""
+        return self.of("servers", deleted_at=None)
+
+
+async def look(cloud: SimulatedCloud) -> View:
+    """All of it; the drivers of roles that are dead too, whose guests live on."""
+    rows = await cloud.ledger.read(_rows)
+    guests, disks = [], []
+    for role in cloud.computes.values():
+        for host, hands in role.node.hosts.items():
+            guests += [(str(host), str(server), str(power)) for server, power in (await hands.hypervisor.guests()).items()]
+            assert isinstance(hands.disks, SimulatedDisks)
+            disks += [(str(host), str(server), hands.disks.spare_of(server)) for server in sorted(await hands.disks.inventory())]
+    network, store = cloud.network.node.network, cloud.volume.node.store
+    return View(
+        rows=rows,
+        guests=tuple(guests),
+        disks=tuple(disks),
+        wires=frozenset(await network.inventory()),
+        files=frozenset(await store.inventory()),
+        exports=await store.exports(),
+        known={f"{one.kind}/{one.id}": one.revision for one in await network.known()},
+    )
+
+
+def _rows(tx: Transaction) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for name in TABLES:
+        found[name] = [dict(row._mapping) for row in tx.connection.execute(select(metadata.tables[name]))]
+    return found
