@@ -47,9 +47,10 @@ async def volume(settings: Settings) -> None:
 def volume_store(settings: Settings, home: Path) -> "VolumeStore":
     """The node's drivers, as the settings say."""
     if settings.hypervisor == "simulated":
+        from kilonova.drivers.disks.http_send import HttpSend
         from kilonova.drivers.volumes.simulated import SimulatedVolumes
 
-        return SimulatedVolumes(home / "volumes")
+        return SimulatedVolumes(home / "volumes", send=HttpSend(settings.url))
     from kilonova.drivers.disks.http_fetch import HttpFetch
     from kilonova.drivers.disks.http_send import HttpSend
     from kilonova.drivers.identity import UidRange

@@ -1,8 +1,10 @@
 """Volumes by name only: no file is made, nothing is served. For fleets in one process."""
 
+import tempfile
 from pathlib import Path
 
 from kilonova.drivers.simulation import Faults, Memory, NoFaults
+from kilonova.drivers.volumes.files import Send
 from kilonova.errors import BuildFailed
 from kilonova.lifecycle.volume_work import VolumeOrder
 from kilonova.model.ids import ServerId
@@ -12,7 +14,8 @@ from kilonova.model.volume_link import NbdAddress
 class SimulatedVolumes:
     """A VolumeStore (see lifecycle/volume_needs.py). `state` keeps its volumes over a restart; `faults` makes it fail."""
 
-    def __init__(self, state: Path | None = None, faults: Faults | None = None) -> None:
+    def __init__(self, state: Path | None = None, faults: Faults | None = None, send: Send | None = None) -> None:
+        self._send = send
         self._volumes = Memory(state)
         self._exports = Memory(None if state is None else state.with_name(f"{state.name}.exports"))
         self._faults = faults or NoFaults()
@@ -59,9 +62,14 @@ class SimulatedVolumes:
         self._snapshots(order.volume_id)
 
     async def send(self, order: VolumeOrder) -> None:
-        """There are no bytes to be sent. Raises BuildFailed."""
+        """A MiB of zeroes becomes the bytes of the image, in raw only. Raises BuildFailed, Unavailable."""
         self._before("send", order.volume_id)
-        raise BuildFailed("A simulated volume has no bytes that could become an image.")
+        if self._send is None or order.upload_format != "raw":
+            raise BuildFailed("A simulated volume has no bytes that could become an image.")
+        with tempfile.TemporaryDirectory() as folder:
+            packed = Path(folder) / "packed"
+            packed.write_bytes(bytes(1 << 20))
+            await self._send.send(order.upload_image_id, order.upload_ticket, packed, lambda what, share: None)
 
     async def unpack(self, order: VolumeOrder) -> None:
         """Nothing was packed."""
