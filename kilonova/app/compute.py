@@ -21,6 +21,7 @@ async def compute(settings: Settings) -> None:
     from kilonova.bus.subjects import ask_subject
     from kilonova.lifecycle.console import ConsoleText, ConsoleWanted, read_console
     from kilonova.nodes.compute import ComputeNode
+    from kilonova.nodes.fault_points import on_bus, on_journal
     from kilonova.nodes.greeting import keep_saying_hello
     from kilonova.nodes.inventory_answers import compute_answers
     from kilonova.nodes.role import serve_until_told
@@ -35,8 +36,8 @@ async def compute(settings: Settings) -> None:
     hosts = _simulated_hosts(settings, home) if settings.hypervisor == "simulated" else real_host(settings, home)
     recorder = Recorder("compute", STEP_OF)
     faults = Faults("compute", parse_faults(settings.faults), folder.faults_fired)
-    async with connected(settings, name) as bus:
-        journal = Journal(home / "journal.sqlite")
+    async with connected(settings, name, on_bus(faults)) as bus:
+        journal = on_journal(Journal(home / "journal.sqlite"), faults)
         node = ComputeNode(name, hosts, bus, journal, recorder, Together(recorder, faults), settings.network_limit_s)
         await asyncio.gather(*(bus.serve_queue("compute", host, node.handlers()) for host in hosts))
 

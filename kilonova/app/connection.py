@@ -13,6 +13,7 @@ from kilonova.settings import Settings
 
 if TYPE_CHECKING:
     from kilonova.bus.bus import NatsBus
+    from kilonova.bus.port import Observer
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ AGAIN_S = 1.0
 
 
 @asynccontextmanager
-async def connected(settings: Settings, name: str) -> "AsyncIterator[NatsBus]":
+async def connected(settings: Settings, name: str, observer: "Observer") -> "AsyncIterator[NatsBus]":
     """However long that takes: what a node serves for guests (metadata, volumes) it serves meanwhile, and must not end for it.
 
     Raises Unavailable when there are no papers, NotAuthenticated when the broker does not take them.
@@ -29,18 +30,18 @@ async def connected(settings: Settings, name: str) -> "AsyncIterator[NatsBus]":
     folder = CloudFolder(settings.data)
     await _papers_of(settings, folder, name)
     url = settings.nats_url or folder.nats_url.read_text().strip()
-    bus = await _dialled(url, folder, name)
+    bus = await _dialled(url, folder, name, observer)
     try:
         yield bus
     finally:
         await bus.close()
 
 
-async def _dialled(url: str, folder: CloudFolder, name: str) -> "NatsBus":
+async def _dialled(url: str, folder: CloudFolder, name: str, observer: "Observer") -> "NatsBus":
     from kilonova.bus.bus import NatsBus
 
     while True:
-        bus = NatsBus()
+        bus = NatsBus(observer)
         try:
             await bus.connect(url, folder.credential(name).read_text(), name, timeout_s=BUS_WITHIN_S)
         except Unavailable as error:

@@ -33,6 +33,7 @@ async def control(settings: Settings) -> None:
     from kilonova.nodes.control import ControlNode
     from kilonova.nodes.desk import Desk
     from kilonova.nodes.fabric import FabricKeeper
+    from kilonova.nodes.fault_points import on_bus, on_ledger
     from kilonova.nodes.relay import Relay
     from kilonova.nodes.role import serve_until_told, together
     from kilonova.nodes.sweeper import Sweeper
@@ -44,8 +45,8 @@ async def control(settings: Settings) -> None:
     faults = Faults("control", parse_faults(settings.faults), folder.faults_fired)
     listener = listen(settings)
     await asyncio.to_thread(prepare, settings.ledger_url)
-    ledger = open_ledger(settings.ledger_url)
-    async with connected(settings, "control") as bus:
+    ledger = on_ledger(open_ledger(settings.ledger_url), faults)
+    async with connected(settings, "control", on_bus(faults)) as bus:
         relay = Relay(ledger, bus, faults)
         keeper = FabricKeeper(ledger, bus, time.time)
         ledger.on_orders = together(relay.wake, keeper.wake)

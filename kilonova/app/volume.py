@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 async def volume(settings: Settings) -> None:
     """Volumes and what serves them, until told to stop."""
     from kilonova.bus.subjects import ask_subject
+    from kilonova.nodes.fault_points import on_bus, on_journal
     from kilonova.nodes.role import serve_until_told
     from kilonova.nodes.volume import VolumeNode
     from kilonova.nodes.volume_greeting import keep_saying_hello, volume_answers
@@ -30,8 +31,8 @@ async def volume(settings: Settings) -> None:
     recorder = Recorder("volume", {})
     faults = Faults("volume", parse_faults(settings.faults), folder.faults_fired)
     await store.exports()  # from here on what is served is watched, and served again where its process has died meanwhile
-    async with connected(settings, name) as bus:
-        journal = Journal(home / "journal.sqlite")
+    async with connected(settings, name, on_bus(faults)) as bus:
+        journal = on_journal(Journal(home / "journal.sqlite"), faults)
         node = VolumeNode(name, store, bus, journal, recorder, Together(recorder, faults), faults)
         await bus.serve_queue("volume", name, node.handlers())
         await bus.answer(ask_subject(name), "node", volume_answers(node))

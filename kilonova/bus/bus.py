@@ -29,6 +29,8 @@ from kilonova.errors import KilonovaError, Unavailable
 PUT_WITHIN_S = 5.0
 AGAIN_S = 0.05
 """Pause before asking again where nobody answered yet."""
+STILL_THERE_S = 1.0
+"""A question without a reply is asked again after so long, then twice as long, and so on: whoever had it may be dead."""
 _NO_OBSERVER = Unobserved()
 
 
@@ -83,8 +85,8 @@ class NatsBus:
 
     # Control's side
 
-    async def ensure_streams(self) -> None:
-        await self._streams.ensure_streams()
+    async def ensure_streams(self, emptied: Hook | None = None) -> None:
+        await self._streams.ensure_streams(emptied)
 
     async def ensure_queue(self, kind: QueueKind, name: str) -> None:
         await self._streams.ensure_queue(kind, name)
@@ -114,7 +116,10 @@ class NatsBus:
                 except (Unavailable, TimeoutError):
                     acked = set()
                 pause = again_every_s if acked else min(again_every_s, 0.5)
-                await asyncio.wait({answer}, timeout=max(0.0, min(pause, until - loop.time())))
+                left = max(0.0, min(pause, until - loop.time()))
+                # What was asked, or its answer, may be lost with a broker: ask again as soon as that is back.
+                news: set[asyncio.Future[Any]] = {answer, self._connection.back}
+                await asyncio.wait(news, timeout=left, return_when=asyncio.FIRST_COMPLETED)
                 if answer.done():
                     return _read(answer.result(), reply_type)
         finally:
@@ -178,6 +183,7 @@ class NatsBus:
         """Send all, then wait for the broker's word on each. Raises Unavailable when there is no broker at all."""
         await self._connection.wait_up(PUT_WITHIN_S)
         sent: dict[str, tuple[str, asyncio.Future[Msg]]] = {}
+        kinds: dict[str, str] = {}
         lost_on_purpose: set[str] = set()
         try:
             for parcel in parcels:
@@ -189,7 +195,9 @@ class NatsBus:
                 if answer_to:
                     head[messages.ANSWER_TO] = answer_to
                 where = parcel.queue if news else subjects.queue_subject(parcel.queue)
-                if not await self._send(where, reply, messages.pack(parcel.message), head):
+                packed = messages.pack(parcel.message)
+                kinds[parcel.message_id] = packed.kind
+                if not await self._send(where, reply, packed, head):
                     lost_on_purpose.add(parcel.message_id)
                     del sent[reply]
                     self._replies.forget(reply)
@@ -198,6 +206,8 @@ class NatsBus:
             words = {message_id: _result(future) for message_id, future in sent.values()}
             taken = {message_id for message_id, word in words.items() if word and _kept(word)}
             self._mind_streams(subjects.NEWS if news else subjects.ORDERS, list(words.values()), bool(taken))
+            for message_id in taken:
+                await self._observer.put(kinds[message_id])
             return lost_on_purpose | taken
         finally:
             for reply in sent:
@@ -208,8 +218,12 @@ class NatsBus:
         await self._connection.wait_up(timeout_s)
         inbox, future = self._replies.expect()
         try:
-            await self._send(subject, inbox, packed)
-            reply = await future
+            pause = STILL_THERE_S
+            while not future.done():
+                await self._send(subject, inbox, packed)
+                await asyncio.wait({future}, timeout=pause)
+                pause *= 2
+            reply = future.result()
         except Unavailable:
             return None
         finally:

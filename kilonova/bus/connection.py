@@ -44,6 +44,7 @@ class Connection:
         self.client = Client()
         self._hooks = hooks
         self._up = asyncio.Event()
+        self._back: asyncio.Future[None]
         self._tasks = Tasks()
         self._dialling = True
         self._closing = False
@@ -85,7 +86,13 @@ class Connection:
             await self.close()
             raise
         self._dialling = False
+        self._back = asyncio.get_running_loop().create_future()
         self._up.set()
+
+    @property
+    def back(self) -> asyncio.Future[None]:
+        """Done when the connection, lost some time from now on, is there again."""
+        return self._back
 
     async def wait_up(self, timeout_s: float) -> None:
         """Return when messages go through. Raises Unavailable."""
@@ -140,6 +147,8 @@ class Connection:
                 await asyncio.sleep(PAUSE_S)
                 continue
             self._up.set()
+            self._back.set_result(None)
+            self._back = asyncio.get_running_loop().create_future()
             log.info("the connection to the broker is back", extra={"action": "bus_up"})
             if self._hooks.after_up:
                 await self._hooks.after_up()

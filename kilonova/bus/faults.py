@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from kilonova.bus.port import Delivery
+from kilonova.bus.port import Delivery, Unobserved
 
 Fault = Literal["lose", "repeat", "delay"]
 
@@ -23,7 +23,7 @@ class _Order(Struct):
     seconds: float
 
 
-class Faults:
+class Faults(Unobserved):
     """Does nothing until told to."""
 
     def __init__(self) -> None:
@@ -44,9 +44,6 @@ class Faults:
     def delay(self, kind: str, seconds: float, times: int = 1, *, on_arrival: bool = False) -> None:
         """They take longer."""
         self._orders.append(_Order("delay", kind, on_arrival, times, seconds))
-
-    def traceparent(self) -> str:
-        return ""
 
     async def putting(self, kind: str, subject: str) -> int:
         return await self._apply(kind, on_arrival=False)

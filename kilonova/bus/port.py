@@ -66,8 +66,20 @@ class Observer(Protocol):
         """How often to send this message: 1; 0 loses it, 2 repeats it. May take its time, which delays it."""
         ...
 
+    async def put(self, kind: str) -> None:
+        """A message for a queue was taken by the broker, and who sent it does not know yet."""
+        ...
+
     async def taking(self, delivery: Delivery) -> int:
         """How often to handle it: 1; 0 as if it had not come. Runs in the handler's task, so context variables reach it."""
+        ...
+
+    async def finishing(self, delivery: Delivery) -> None:
+        """A message from a queue is handled, and the broker not told yet."""
+        ...
+
+    async def finished(self, delivery: Delivery) -> None:
+        """The broker was told."""
         ...
 
 
@@ -80,8 +92,17 @@ class Unobserved:
     async def putting(self, kind: str, subject: str) -> int:
         return 1
 
+    async def put(self, kind: str) -> None:
+        return None
+
     async def taking(self, delivery: Delivery) -> int:
         return 1
+
+    async def finishing(self, delivery: Delivery) -> None:
+        return None
+
+    async def finished(self, delivery: Delivery) -> None:
+        return None
 
 
 class Bus(Protocol):
@@ -96,8 +117,11 @@ class Bus(Protocol):
         """Give back what is being handled, and go."""
         ...
 
-    async def ensure_streams(self) -> None:
-        """Control: make what keeps the queues and the news. Repeatable; done again by itself when the broker comes back."""
+    async def ensure_streams(self, emptied: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Control: make what keeps the queues and the news. Repeatable; done again by itself when the broker comes back.
+
+        `emptied` is awaited, now or later, whenever there were no queues: what was in them is lost and must be put again.
+        """
         ...
 
     async def ensure_queue(self, kind: QueueKind, name: str) -> None:
@@ -128,7 +152,10 @@ class Bus(Protocol):
         ...
 
     async def ask(self, subject: str, message: Struct, timeout_s: float, reply_type: type[Reply]) -> Reply:
-        """Ask whoever answers on `subject`, again while nobody is there. Raises the domain error that was answered."""
+        """Ask whoever answers on `subject`, again while nobody is there; who takes long may be asked more than once.
+
+        Raises the domain error that was answered.
+        """
         ...
 
     async def answer(self, subject: str, queue_group: str, answerers: Answerers) -> None:

@@ -7,6 +7,7 @@ cannot be read at all. It does not subscribe and does not know what messages mea
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context
 from typing import Any
 
 from msgspec import Struct
@@ -29,12 +30,12 @@ class Tasks:
     """Tasks that nobody awaits, kept so that they can be ended together."""
 
     def __init__(self) -> None:
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], None] = {}  # in the order they began, so that they also end in it
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run it in the background."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._running.add(task)
+    def start(self, work: Coroutine[Any, Any, None], context: Context | None = None) -> None:
+        """Run it in the background; in a copy of `context`, if there is one."""
+        task = asyncio.get_running_loop().create_task(work, context=context.copy() if context else None)
+        self._running[task] = None
         task.add_done_callback(self._ended)
 
     async def cancel(self) -> None:
@@ -45,7 +46,7 @@ class Tasks:
         await asyncio.gather(*running, return_exceptions=True)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+        self._running.pop(task, None)
         if not task.cancelled() and task.exception():
             log.error("background work failed", exc_info=task.exception())
 
@@ -126,7 +127,11 @@ class Serving:
         try:
             taken = self.read(message, handlers)
             verdict = await self._work_on(*taken) if taken else b"+TERM"
-            if verdict:
+            if verdict == b"+ACK" and taken:
+                await self._observer.finishing(taken[2])
+                await finish(self._at_work[key], verdict)
+                await self._observer.finished(taken[2])
+            elif verdict:
                 await (self._publish if verdict.startswith(b"-NAK") else finish)(self._at_work[key], verdict)
         except asyncio.CancelledError:
             await self._publish(self._at_work[key], b"-NAK")

@@ -2,13 +2,14 @@
 
 Messages are packed and unpacked as on the wire, delivered at least once, and delivered again when a handler raises. Time is the
 event loop's, so a loop whose clock is moved moves these pauses too. Nothing is kept across a restart; nobody is refused
-anything.
+anything. What arrives is handled in the context of who receives it, never in the sender's.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import Context
 from typing import Any
 
 import msgspec
@@ -51,6 +52,14 @@ class LocalBroker:
         self.listeners: list[tuple[str, str, Take]] = []
         """(subject pattern, queue group, taker)."""
         self._seen: dict[str, float] = {}
+
+    def lose_everything(self) -> int:
+        """As when its disk is lost: nothing lies in a queue any more, and it knows no message it has seen. How many were lost."""
+        lost = sum(map(len, self.waiting.values()))
+        for waiting in self.waiting.values():
+            waiting.clear()
+        self._seen.clear()
+        return lost
 
     def keep(self, letter: _Letter) -> None:
         """Into its queue, unless one with its message id came in the last two minutes."""
@@ -99,8 +108,9 @@ class LocalBroker:
 class LocalBus:
     """One party."""
 
-    def __init__(self, broker: LocalBroker, name: str, observer: Observer = _NO_OBSERVER) -> None:
+    def __init__(self, broker: LocalBroker, name: str, observer: Observer = _NO_OBSERVER, context: Context | None = None) -> None:
         self._broker = broker
+        self._context = context
         self._name = name
         self._observer = observer
         self._tasks = Tasks()
@@ -118,7 +128,7 @@ class LocalBus:
         self._broker.listeners = [entry for entry in self._broker.listeners if entry[2] not in self._heard]
         await self._tasks.cancel()
 
-    async def ensure_streams(self) -> None:
+    async def ensure_streams(self, emptied: Callable[[], Awaitable[None]] | None = None) -> None:
         return None
 
     async def ensure_queue(self, kind: QueueKind, name: str) -> None:
@@ -155,7 +165,7 @@ class LocalBus:
 
         def take(letter: _Letter) -> None:
             if self.connected:  # else its process is dead, and `close` gives the letter back
-                self._tasks.start(self._handle(letter, handlers))
+                self._tasks.start(self._handle(letter, handlers), self._context)
 
         self._mine.append(subject)
         self._broker.readers[subject] = take
@@ -178,7 +188,7 @@ class LocalBus:
     async def answer(self, subject: str, queue_group: str, answerers: Answerers) -> None:
         def take(letter: _Letter) -> None:
             if self.connected:
-                self._tasks.start(self._reply(letter, answerers))
+                self._tasks.start(self._reply(letter, answerers), self._context)
 
         self._subscribe(subject, queue_group, take)
 
@@ -195,7 +205,7 @@ class LocalBus:
                 if heard:
                     await self._work_on(*heard)
 
-        self._tasks.start(one_after_the_other())
+        self._tasks.start(one_after_the_other(), self._context)
         self._subscribe(subject, "", line.put_nowait)
 
     async def announce(self, subject: str, payload: Mapping[str, Any], message_id: str) -> None:
@@ -220,6 +230,7 @@ class LocalBus:
         for copy in range(await self._observer.putting(packed.kind, subject)):
             named = {} if copy else {messages.MESSAGE_ID: parcel.message_id}
             self._broker.keep(_Letter(packed=packed, head=head | named, subject=subject))
+        await self._observer.put(packed.kind)
 
     async def _send(self, subject: str, packed: Packed, reply_to: str) -> None:
         head = messages.headers(packed, self._observer.traceparent()) | {messages.ANSWER_TO: reply_to}
@@ -251,7 +262,8 @@ class LocalBus:
             await asyncio.sleep(pause)
             self._broker.take_back(letter.subject, [letter])
         else:
-            self._broker.in_hand[letter.subject] = [held for held in self._broker.in_hand[letter.subject] if held is not letter]
+            held = self._broker.in_hand.get(letter.subject, [])
+            self._broker.in_hand[letter.subject] = [other for other in held if other is not letter]
 
     async def _work_on(self, content: Struct, handler: Handler, delivery: Delivery) -> float:
         """Seconds after which to deliver it again; 0 when it is done."""
@@ -271,9 +283,13 @@ class LocalBus:
         content, answerer, delivery = heard
         for _ in range(await self._observer.taking(delivery)):
             try:
-                await delivery.answer(await answerer(content, delivery))
+                reply: Struct | KilonovaError = await answerer(content, delivery)
             except KilonovaError as error:
-                await delivery.answer(error)
+                reply = error
+            except Exception:
+                log.exception("a question could not be answered", extra={"action": "refuse", "kind": delivery.kind})
+                reply = Unavailable("A part of the cloud has failed.")
+            await delivery.answer(reply)
 
     def _read(self, letter: _Letter, known: messages.Registry[messages.Known]) -> tuple[Struct, messages.Known, Delivery] | None:
         try:

@@ -7,6 +7,7 @@ It publishes nothing.
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Awaitable, Callable
 
 import nats.errors
 import nats.js.errors
@@ -18,6 +19,8 @@ from kilonova.bus.subjects import QueueKind
 from kilonova.errors import Unavailable
 
 log = logging.getLogger(__name__)
+
+Emptied = Callable[[], Awaitable[None]]
 
 ACK_WAIT_S = 30
 """An order whose node falls silent is delivered again after this long; while a handler works the node says so every 10 s."""
@@ -59,15 +62,18 @@ class Streams:
         self._wanted = False
         self._queues: set[tuple[QueueKind, str]] = set()
         self._silences: Counter[str] = Counter()
+        self._emptied: Emptied | None = None
 
     @property
     def kept_here(self) -> bool:
         """Whether this connection is one that makes streams at all."""
         return self._wanted
 
-    async def ensure_streams(self) -> None:
-        """Make both streams, or bring them to the present form. Raises Unavailable."""
-        self._wanted = True
+    async def ensure_streams(self, emptied: Emptied | None = None) -> None:
+        """Make both streams, or bring them to the present form; `emptied` as in the port. Raises Unavailable."""
+        self._wanted, self._emptied = True, emptied or self._emptied
+        if self._emptied is not None and not await self._has_orders():
+            await self._emptied()  # first: should this process die in between, the next one finds no stream either
         for config in _STREAMS:
             try:
                 await self._broker.add_stream(config)
@@ -133,6 +139,15 @@ class Streams:
         if self._wanted:
             await self.ensure_streams()
             await asyncio.gather(*(self.ensure_queue(kind, name) for kind, name in self._queues))
+
+    async def _has_orders(self) -> bool:
+        try:
+            await self._broker.stream_info(subjects.ORDERS)
+        except nats.js.errors.NotFoundError:
+            return False
+        except (nats.errors.Error, OSError) as error:
+            raise _unavailable(error) from error
+        return True
 
     async def _update(self, config: StreamConfig) -> None:
         try:

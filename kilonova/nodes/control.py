@@ -71,7 +71,7 @@ class ControlNode:
         return {ReportBatch: self.take_reports, VolumeReports: self.take_volume_reports, Hello: self.greet}
 
     async def run(self) -> None:
-        await self.bus.ensure_streams()
+        await self.bus.ensure_streams(self._send_all_again)
         await self._ensure_known_queues()
         await self.bus.answer("report.*", CONTROL, self.answerers())
         while True:
@@ -142,6 +142,12 @@ class ControlNode:
             await self.bus.redeliver("network" if hello.role == "network" else "volume", hello.node)
             return
         await asyncio.gather(*(self.bus.redeliver("compute", host.facts.host) for host in hello.hosts))
+
+    async def _send_all_again(self) -> None:
+        """The broker has come back with nothing: only the ledger still has the orders that nobody has answered."""
+        count = await self.ledger.write(lambda tx: tx.orders.send_again(time.time()))
+        if count:
+            log.warning("%s orders go out again: the broker has lost them", count, extra={"action": "send_all_again"})
 
     async def _ensure_known_queues(self) -> None:
         """After a restart of control, or with a broker that has lost everything: every queue there should be."""

@@ -9,11 +9,9 @@ from kilonova.build.connect import NetworkGiven, NetworkNotWanted, NetworkWanted
 from kilonova.build.needs import Network
 from kilonova.bus.port import Delivery, Handlers
 from kilonova.lifecycle.fabric import FabricWanted, make_fabric
-from kilonova.model.ids import NodeName, ServerId
+from kilonova.model.ids import NodeName
+from kilonova.nodes.attempts import Attempts
 from kilonova.saga.faults import Faults
-
-REMEMBERED = 10_000
-"""Servers whose attempts are remembered: messages come late by seconds, not by thousands of builds."""
 
 
 @dataclass
@@ -23,10 +21,7 @@ class NetworkNode:
     name: NodeName
     network: Network
     faults: Faults
-    _wanted: dict[ServerId, int] = field(default_factory=dict)
-    """The newest attempt that asked for its wires."""
-    _over: dict[ServerId, int] = field(default_factory=dict)
-    """The newest attempt that wants none any more."""
+    attempts: Attempts = field(default_factory=Attempts)
 
     def handlers(self) -> Handlers:
         """Who handles what out of the node's queue."""
@@ -55,20 +50,13 @@ class NetworkNode:
         await delivery.answer(stands)
 
     async def _wire(self, wanted: NetworkWanted) -> NetworkGiven:
-        if wanted.attempt <= self._over.get(wanted.server_id, 0) or wanted.attempt < self._wanted.get(wanted.server_id, 0):
+        if wanted.attempt <= self.attempts.over(wanted.server_id) or wanted.attempt < self.attempts.wanted(wanted.server_id):
             return NetworkGiven(refused="This attempt at building the server is over.")
-        _remember(self._wanted, wanted.server_id, wanted.attempt)
+        self.attempts.note_wanted(wanted.server_id, wanted.attempt)
         return await wire_ports(wanted, self)
 
     async def _unwire(self, message: NetworkNotWanted) -> NetworkGiven:
-        if message.attempt < self._wanted.get(message.server_id, 0):
+        if message.attempt < self.attempts.wanted(message.server_id):
             return NetworkGiven()
-        _remember(self._over, message.server_id, message.attempt)
+        self.attempts.note_over(message.server_id, message.attempt)
         return await unwire_ports(message, self)
-
-
-def _remember(attempts: dict[ServerId, int], server_id: ServerId, attempt: int) -> None:
-    attempts.pop(server_id, None)
-    attempts[server_id] = attempt
-    if len(attempts) > REMEMBERED:
-        del attempts[next(iter(attempts))]

@@ -8,7 +8,9 @@ every point look into ``DATA/faults/wanted`` as it is reached, so that a running
 import asyncio
 import os
 import signal
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -53,23 +55,47 @@ class Faults:
     def notes(self, key: str) -> bytes:
         return b""
 
+    @property
+    def possible(self) -> bool:
+        """False where nothing was asked for and nothing can be: then nobody need look."""
+        return self._look or bool(self._faults)
+
+    @property
+    def place(self) -> str:
+        """The role whose points these are."""
+        return self._place
+
     async def at(self, point: str) -> None:
         """Do what was asked for at this point, once."""
+        if (action := self._due(point)) is not None:
+            await asyncio.sleep(self._strike(point, action))
+
+    def strike(self, point: str) -> None:
+        """The same where nothing can be awaited: a hang holds up the whole thread."""
+        if (action := self._due(point)) is not None:
+            time.sleep(self._strike(point, action))
+
+    def _due(self, point: str) -> str | None:
+        """The action, and the mark that it was taken."""
         action = self._faults.pop(point, None)
         if action is None and self._look:
             action = self._wanted().get(point)
         if action is None:
-            return
+            return None
         self._fired.mkdir(parents=True, exist_ok=True)
         try:
             (self._fired / point).touch(exist_ok=False)
         except FileExistsError:
-            return
+            return None
+        return action
+
+    def _strike(self, point: str, action: str) -> float:
+        """Dies, raises BuildFailed, or gives the seconds to hang."""
         if action == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         if action == "raise":
             raise BuildFailed(f"A fault was injected at {point}.")
-        await asyncio.sleep(float(action.partition(":")[2] or 3600))
+        return float(action.partition(":")[2] or 3600)
 
     def _wanted(self) -> dict[str, str]:
         try:
@@ -81,3 +107,20 @@ class Faults:
 def no_faults(place: str) -> Faults:
     """Everything works."""
     return Faults(place, {}, Path())
+
+
+def strike_around(thing: Any, prefix: str, names: Iterable[str], faults: Faults) -> None:
+    """Each of these methods of `thing` has a point before and a point after it: ``PREFIX.NAME.before``."""
+    for name in names:
+        setattr(thing, name, _struck(getattr(thing, name), f"{prefix}.{name}", faults))
+
+
+def _struck(method: Callable[..., Any], point: str, faults: Faults) -> Callable[..., Any]:
+    @wraps(method)
+    def struck(*args: Any, **kwargs: Any) -> Any:
+        faults.strike(f"{point}.before")
+        result = method(*args, **kwargs)
+        faults.strike(f"{point}.after")
+        return result
+
+    return struck

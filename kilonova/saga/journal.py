@@ -15,6 +15,8 @@ import pysqlite3.dbapi2 as sqlite
 from kilonova.saga.saga import Saga
 
 REMEMBERED_S = 3600.0
+WRITES = ("begin", "advance", "turn_back", "finish", "drop", "drop_reports")
+"""The methods that leave something on disk: at each of them faults on demand can strike."""
 Direction = Literal["forward", "back"]
 
 
