@@ -105,7 +105,8 @@ class Cloud:
         """-9, and wait until there is another one; the pid that is gone."""
         old = self.pid(role)
         os.kill(old, signal.SIGKILL)
-        wait_for(lambda: self.pid(role) != old, 20, f"another {role}")
+        place = self.data / "run" / f"{role}.pid"  # empty for an instant while it is written
+        wait_for(lambda: place.read_text().strip() not in ("", str(old)), 20, f"another {role}")
         return old
 
     def log(self, role: str) -> str:

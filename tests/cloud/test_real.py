@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -190,7 +190,8 @@ def _logged_in(cloud: Cloud, key: Path) -> "Iterator[subprocess.Popen[bytes]]":
             _is_still_there(session)
             yield session
         finally:
-            os.killpg(session.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(session.pid, signal.SIGKILL)
 
 
 def _is_still_there(session: "subprocess.Popen[bytes]") -> None:

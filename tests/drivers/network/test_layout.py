@@ -102,6 +102,7 @@ def test_a_gateway_that_is_a_router_is_not_on_the_bridge() -> None:
     assert [(one.gateway, one.carried) for one in alone.subnets] == [("10.0.0.1", "10.0.0.1")]
     assert [(one.gateway, one.carried) for one in routed.subnets] == [("10.0.0.1", None)]
     assert (alone.leaves, routed.leaves) == (True, False)
+    assert [one.own - {"169.254.169.254", link_local(one.bridge_mac)} for one in (alone, routed)] == [{"10.0.0.1"}, set()]
     beside = lay_out(NET_A, [a_port(5)], [msgspec.structs.replace(end, addresses=(("10.0.0.7", "10.0.0.0/24", SubnetId("s")),))])
     assert beside.leaves
     assert beside.subnets[0].carried == "10.0.0.1"
