@@ -235,6 +235,14 @@ class Actions(Protocol):
         """The newest action, or the one of a request, is over; `message` says what went wrong."""
         ...
 
+    def cut_short(self, server_id: str, message: str, now: float) -> None:
+        """Whatever is under way, but for its deletion, is over: `message` says why."""
+        ...
+
+    def deleted(self, server_id: str, now: float) -> None:
+        """Its deletion is over, however often it was asked for."""
+        ...
+
 
 class Migrations(Protocol):
     """The moves of servers, as os-migrations shows them."""

@@ -46,6 +46,9 @@ _OF_REQUEST = (
 )
 _END = update(actions).where(actions.c.id == _LATEST).values(updated_at=bindparam("now"), message=bindparam("why"))
 _END_REQUEST = update(actions).where(actions.c.id == _OF_REQUEST).values(updated_at=bindparam("now"), message=bindparam("why"))
+_OPEN = update(actions).where(actions.c.server_id == bindparam("sid"), actions.c.updated_at.is_(None))
+_DELETED = _OPEN.where(actions.c.action == "delete").values(updated_at=bindparam("now"))
+_CUT_SHORT = _OPEN.where(actions.c.action != "delete").values(updated_at=bindparam("now"), message=bindparam("why"))
 _ORDERED = (
     update(actions)
     .where(actions.c.server_id == bindparam("sid"), actions.c.action == "create")
@@ -108,6 +111,12 @@ class Actions:
             self._db.execute(_END_REQUEST, {"sid": server_id, "request": request_id, "why": why, "now": now})
         else:
             self._db.execute(_END, {"sid": server_id, "why": why, "now": now})
+
+    def cut_short(self, server_id: str, message: str, now: float) -> None:
+        self._db.execute(_CUT_SHORT, {"sid": server_id, "why": message, "now": now})
+
+    def deleted(self, server_id: str, now: float) -> None:
+        self._db.execute(_DELETED, {"sid": server_id, "now": now})
 
     def of_server(self, server_id: str) -> Sequence[Action]:
         return [_action(row) for row in self._db.execute(_OF, {"sid": server_id})]

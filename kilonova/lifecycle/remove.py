@@ -83,6 +83,7 @@ def order_removal(server: Server, request_id: str, user_id: str, world: OrderWor
         books.orders.answered(server.id, placed.attempt)
     books.orders.no_more_tasks(server.id)
     books.servers.deleting(server.id, now)
+    books.actions.cut_short(server.id, "The server was deleted before this was over.", now)
     books.actions.begin_plain(server, "delete", request_id, user_id, now)
     books.orders.announce("instance.delete.start", server.id, {"uuid": server.id, "state": server.vm_state})
     if server.host is None or server.node is None or not books.hosts.has_claim(server.id):
@@ -92,7 +93,7 @@ def order_removal(server: Server, request_id: str, user_id: str, world: OrderWor
     if not books.hosts.is_up(server.host, now):
         # Its owner need not wait for a host that may never come back; the order stays in the queue for when it does.
         books.servers.gone(server.id, now)
-        books.actions.end(server.id, None, now)
+        books.actions.deleted(server.id, now)
 
 
 def note_gone(report: ServerGone, world: OrderWorld) -> None:
@@ -113,5 +114,5 @@ def _finish(server_id: str, books: Books, now: float) -> None:
     books.networks.release_server_ports(server_id)
     books.volumes.release_server(server_id, now)
     books.servers.gone(server_id, now)
-    books.actions.end(server_id, None, now)
+    books.actions.deleted(server_id, now)
     books.orders.announce("instance.delete.end", server_id, {"uuid": server_id, "state": "deleted"})

@@ -40,7 +40,7 @@ class Desk:
         began = time.time()
         ordered, timer = await self._ledger.write(write)
         answered = Span(step=5, name="answer", place="control", started_at=began, work=time.time() - began)
-        for server_id in ordered.server_ids:
+        for server_id in ordered.server_ids if ordered.reservation_id else ():  # else it is an earlier request's: its times stand
             self._relay.timed(server_id, (*timer.spans(), answered))
         return ordered
 
