@@ -54,7 +54,8 @@ BY_THE_CLOCK = (
     "lifecycle/fabric.py",
     "nodes/inventory_answers.py",
     "lifecycle/inventory.py",
-    "lifecycle/audit.py",
+    "lifecycle/audit/",
+    "nodes/repair/",
 )
 BUS = {"put_many", "put_and_wait", "ask", "announce_many", "send_answer"}
 DRIVERS = {"assemble", "add_config_drive", "wire"}
@@ -148,7 +149,7 @@ def _own(code: CodeType) -> tuple[str, str] | None:
         return None
     file = file[len(str(SOURCE)) + 1 :]
     name = code.co_qualname.partition(".<locals>")[0]
-    if not file.startswith(ROOMS) or file in BY_THE_CLOCK or name.startswith("<") or name.endswith("__init__"):
+    if not file.startswith(ROOMS) or file.startswith(BY_THE_CLOCK) or name.startswith("<") or name.endswith("__init__"):
         return None
     return file, name
 

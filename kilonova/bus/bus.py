@@ -25,6 +25,7 @@ from kilonova.bus.serving import Publish, Serving, Tasks
 from kilonova.bus.streams import Streams
 from kilonova.bus.subjects import QueueKind
 from kilonova.errors import KilonovaError, Unavailable
+from kilonova.lifecycle.audit.queues import QueueState
 
 PUT_WITHIN_S = 5.0
 AGAIN_S = 0.05
@@ -93,6 +94,14 @@ class NatsBus:
 
     async def redeliver(self, kind: QueueKind, name: str) -> None:
         await self._streams.redeliver(kind, name)
+
+    async def queues(self) -> Sequence[QueueState]:
+        """For the audit: see queues.py."""
+        return await self._streams.queues()
+
+    async def drop_queue(self, name: str) -> None:
+        """For the audit: see queues.py."""
+        await self._streams.drop_queue(name)
 
     # Queues
 

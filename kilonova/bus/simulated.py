@@ -18,9 +18,11 @@ from msgspec import Struct
 from kilonova.bus import messages, subjects
 from kilonova.bus.messages import Packed
 from kilonova.bus.port import Answerers, Delivery, Handler, Handlers, Observer, Parcel, Reply, Unobserved
+from kilonova.bus.queues import queue_name
 from kilonova.bus.serving import Tasks, pause_s
 from kilonova.bus.subjects import QueueKind
 from kilonova.errors import KilonovaError, Unavailable
+from kilonova.lifecycle.audit.queues import QueueState
 
 log = logging.getLogger(__name__)
 
@@ -137,6 +139,24 @@ class LocalBus:
     async def redeliver(self, kind: QueueKind, name: str) -> None:
         subject = subjects.queue_subject(subjects.queue(kind, name))
         self._broker.take_back(subject, self._broker.in_hand.get(subject, []))
+
+    async def queues(self) -> Sequence[QueueState]:
+        """For the audit: see queues.py."""
+        broker = self._broker
+        held = {subject: len(letters) for subject, letters in broker.waiting.items()}
+        for subject, letters in broker.in_hand.items():
+            held[subject] = held.get(subject, 0) + len(letters)
+        known = broker.waiting.keys() | broker.readers.keys()
+        return [
+            QueueState(name=queue_name(subject), read=subject in known, messages=held.get(subject, 0))
+            for subject in sorted(held.keys() | known)
+        ]
+
+    async def drop_queue(self, name: str) -> None:
+        """For the audit: see queues.py."""
+        for place in (self._broker.waiting, self._broker.in_hand):
+            for subject in [subject for subject in place if queue_name(subject) == name]:
+                del place[subject]
 
     async def put(self, queue: str, message: Struct | Packed, *, message_id: str, traceparent: str = "") -> None:
         await self.put_many([Parcel(queue=queue, message=message, message_id=message_id, traceparent=traceparent)])

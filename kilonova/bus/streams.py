@@ -7,7 +7,7 @@ It publishes nothing.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import nats.errors
 import nats.js.errors
@@ -15,8 +15,10 @@ from nats.aio.client import Client
 from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 
 from kilonova.bus import subjects
+from kilonova.bus.queues import broker_queues, drop_broker_queue
 from kilonova.bus.subjects import QueueKind
 from kilonova.errors import Unavailable
+from kilonova.lifecycle.audit.queues import QueueState
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +113,15 @@ class Streams:
         except (nats.errors.Error, OSError) as error:
             raise _unavailable(error) from error
         await self.ensure_queue(kind, name)
+
+    async def queues(self) -> Sequence[QueueState]:
+        """Every queue that has a reader or a message. Raises Unavailable."""
+        return await broker_queues(self._broker)
+
+    async def drop_queue(self, name: str) -> None:
+        """Its reader and what lies in it; it is not made again. Raises Unavailable."""
+        self._queues = {queue for queue in self._queues if subjects.consumer(*queue) != name}
+        await drop_broker_queue(self._broker, name)
 
     async def mend(self, stream: str, *, silent: bool) -> None:
         """Messages for this stream were not taken, for lack of the stream or, `silent`, without a word: make it again.

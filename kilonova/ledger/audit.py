@@ -1,39 +1,58 @@
-"""Everything an audit compares, read in one transaction. Compares nothing."""
+"""Everything an audit compares, read in one transaction. Compares nothing; rows without an owner: audit_rows.py."""
+
+from collections.abc import Collection
 
 from sqlalchemy import Connection, select
 
+from kilonova.ledger.audit_rows import loose_rows
 from kilonova.ledger.hosts import SILENT_AFTER_S, Hosts, claims, nodes
+from kilonova.ledger.network_listing import chunks
 from kilonova.ledger.network_tables import ports
 from kilonova.ledger.orders import orders
 from kilonova.ledger.quotas import Quotas
 from kilonova.ledger.routing.tables import fabric
 from kilonova.ledger.servers import server_from, servers
 from kilonova.ledger.volume.links import open_volumes
-from kilonova.lifecycle.audit import Claim, LedgerView, OpenOrder, OpenPort
+from kilonova.ledger.volume.tables import volume_snapshots
+from kilonova.lifecycle.audit.view import Claim, LedgerView, OpenOrder, OpenPort
+from kilonova.lifecycle.audit.volumes import OpenSnapshot
 
-_NOT_OF_A_SERVER = fabric.c.kind != "server"
+_PLANS = select(fabric.c.kind, fabric.c.id, fabric.c.wanted, fabric.c.settled).where(fabric.c.kind != "server")
+_PORTS = select(ports.c.id, ports.c.device_id, ports.c.host).where(ports.c.device_owner.startswith("compute:"))
+_o, _s = orders.c, volume_snapshots.c
+_ORDERS = select(_o.id, _o.server_id, _o.attempt, _o.kind, _o.deadline, _o.host, _o.published_at)
+_SNAPSHOTS = select(_s.id, _s.volume_id, _s.status, _s.work_id)
+_NODES = select(nodes.c.name, nodes.c.role, nodes.c.last_seen)
 
 
-def look(connection: Connection, now: float) -> LedgerView:
-    """All servers that are not deleted, and all that is held in the name of any server."""
+def look(connection: Connection, now: float, asked_about: Collection[str] = ()) -> LedgerView:
+    """All servers that are not deleted, and all that is held in the name of any; of `asked_about`, which are deleted."""
     alive = connection.execute(select(servers).where(servers.c.deleted_at.is_(None))).all()
     projects = {row.project_id for row in alive}
-    held = connection.execute(select(ports.c.id, ports.c.device_id).where(ports.c.device_owner.startswith("compute:")))
-    open_orders = select(orders.c.server_id, orders.c.attempt, orders.c.kind, orders.c.deadline)
-    heard = select(nodes.c.name, nodes.c.role).where(nodes.c.last_seen > now - SILENT_AFTER_S)
-    plans = connection.execute(
-        select(fabric.c.kind, fabric.c.id, fabric.c.wanted, fabric.c.settled).where(_NOT_OF_A_SERVER)
-    ).all()
+    plans = connection.execute(_PLANS).all()
+    told = connection.execute(_NODES).all()
     return LedgerView(
         at=now,
         servers=tuple(server_from(row) for row in alive),
         claims=tuple(Claim(**row._mapping) for row in connection.execute(select(claims))),
         hosts=tuple(Hosts(connection).snapshot(now)),
-        ports=tuple(OpenPort(id=row.id, server_id=row.device_id) for row in held),
+        ports=tuple(OpenPort(id=row.id, server_id=row.device_id, host=row.host) for row in connection.execute(_PORTS)),
         volumes=open_volumes(connection),
-        orders=tuple(OpenOrder(**row._mapping) for row in connection.execute(open_orders)),
+        snapshots=tuple(OpenSnapshot(**row._mapping) for row in connection.execute(_SNAPSHOTS)),
+        orders=tuple(OpenOrder(**row._mapping) for row in connection.execute(_ORDERS)),
         usage={project: Quotas(connection).usage(project) for project in projects},
+        nodes=tuple((row.name, row.role) for row in told if row.last_seen > now - SILENT_AFTER_S),
+        all_nodes=tuple((row.name, row.role) for row in told),
         plans={f"{row.kind}/{row.id}": row.wanted for row in plans if row.settled},
         unconfirmed=frozenset(f"{row.kind}/{row.id}" for row in plans if not row.settled),
-        nodes=tuple((row.name, row.role) for row in connection.execute(heard)),
+        deleted=_deleted(connection, asked_about),
+        loose=loose_rows(connection),
     )
+
+
+def _deleted(connection: Connection, ids: Collection[str]) -> frozenset[str]:
+    found: set[str] = set()
+    for some in chunks(sorted(ids)):
+        query = select(servers.c.id).where(servers.c.id.in_(some), servers.c.deleted_at.is_not(None))
+        found.update(connection.execute(query).scalars())
+    return frozenset(found)

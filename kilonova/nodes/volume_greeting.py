@@ -9,10 +9,19 @@ import msgspec
 from kilonova.bus.port import Answerers, Bus, Delivery
 from kilonova.bus.subjects import report_subject
 from kilonova.errors import KilonovaError
-from kilonova.lifecycle.audit import InventoryWanted, NodeInventory, OpenSaga
+from kilonova.lifecycle.audit.asking import (
+    InventoryWanted,
+    NodeInventory,
+    OpenSaga,
+    Tidied,
+    Tidy,
+    WithSnapshots,
+    WithStrays,
+)
 from kilonova.lifecycle.inventory import Hello, Welcome
 from kilonova.lifecycle.volume_work import VolumeOrder
 from kilonova.model.ids import ServerId
+from kilonova.nodes.inventory_answers import end_strays, waiting_reports
 from kilonova.nodes.volume import VolumeNode
 
 log = logging.getLogger(__name__)
@@ -42,12 +51,23 @@ def volume_answers(node: VolumeNode) -> Answerers:
 
     async def tell(wanted: InventoryWanted, _: Delivery) -> NodeInventory:
         orders = [(entry.key, msgspec.msgpack.decode(entry.record, type=VolumeOrder)) for entry in node.journal.entries()]
+        store = node.store
         return NodeInventory(
             node=node.name,
             role="volume",
             sagas=tuple(OpenSaga(key=key, server_id=ServerId(order.volume_id), deadline=order.deadline) for key, order in orders),
-            volumes=tuple(sorted(await node.store.inventory())),
-            exports=dict(await node.store.exports()),
+            reports=waiting_reports(node.journal),
+            volumes=tuple(sorted(await store.inventory())),
+            exports=dict(await store.exports()),
+            snapshots=dict(await store.snapshots()) if isinstance(store, WithSnapshots) else {},
+            strays=dict(await store.strays()) if isinstance(store, WithStrays) else {},
         )
 
-    return {InventoryWanted: tell}
+    async def tidy(order: Tidy, _: Delivery) -> Tidied:
+        for volume_id, attachment_id in order.exports.items():
+            await node.store.end_export(volume_id, attachment_id)
+        if order.say_again:
+            node.reporter.wake()
+        return Tidied(failed=await end_strays(node.store, order.strays) if isinstance(node.store, WithStrays) else {})
+
+    return {InventoryWanted: tell, Tidy: tidy}

@@ -109,6 +109,11 @@ class Journal:
     def reports(self, limit: int) -> list[tuple[str, bytes]]:
         return list(self._db.execute("SELECT key, body FROM reports LIMIT ?", (limit,)).fetchall())
 
+    def waiting(self, now: float) -> list[tuple[str, float]]:
+        """(key, when its saga ended) of each report that is not confirmed; `now` where that is not known any more."""
+        query = "SELECT reports.key, coalesce(over.at, ?) FROM reports LEFT JOIN over ON over.key = reports.key"
+        return list(self._db.execute(query, (now,)).fetchall())
+
     def drop_reports(self, confirmed: list[tuple[str, bytes]]) -> None:
         """Only as they were sent: a newer report under the same key stays."""
         self._db.execute("BEGIN")

@@ -66,10 +66,20 @@ WRONG: dict[str, tuple[Callable[[Transaction, str], None], set[str]]] = {
         {"build without order"},
     ),
     "a size that is not counted": (_set(servers, vcpus=9), {"quota"}),
-    "a failed server's guest": (_failed, {"guest of a failed server", "disks of a failed server"}),
+    "a failed server's guest": (
+        _failed,
+        {"guest of a failed server", "disks of a failed server", "port of a failed server"},
+    ),
     "a server said to be elsewhere": (
         _set(servers, host="sim-2"),
-        {"claim elsewhere", "guest on the wrong host", "disks on the wrong host", "active without guest", "active without disks"},
+        {
+            "claim elsewhere",
+            "guest on the wrong host",
+            "disks on the wrong host",
+            "active without guest",
+            "active without disks",
+            "port on another host",
+        },
     ),
     "a server that is gone from the ledger": (
         _delete_server,

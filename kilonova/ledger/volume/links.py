@@ -6,7 +6,7 @@ from sqlalchemy import Connection, func, select
 
 from kilonova.ledger.network_listing import chunks
 from kilonova.ledger.volume.tables import volume_attachments, volumes
-from kilonova.lifecycle.audit_volumes import OpenVolume
+from kilonova.lifecycle.audit.volumes import OpenVolume
 from kilonova.model.ids import NodeName
 from kilonova.model.volume_link import VolumeLink
 
@@ -47,7 +47,12 @@ def volumes_of_servers(connection: Connection, server_ids: Sequence[str]) -> Map
 def open_volumes(connection: Connection) -> tuple[OpenVolume, ...]:
     """Every volume there is, with its attachments: what an audit compares with the volume nodes."""
     attached: dict[str, dict[str, str | None]] = {}
-    for attachment_id, volume_id, server_id in connection.execute(select(_a.id, _a.volume_id, _a.server_id)):
-        attached.setdefault(volume_id, {})[attachment_id] = server_id
-    rows = connection.execute(select(_v.id, _v.status, _v.node))
-    return tuple(OpenVolume(id=row.id, status=row.status, node=row.node, attachments=attached.get(row.id, {})) for row in rows)
+    states: dict[str, dict[str, str]] = {}
+    for row in connection.execute(select(_a.id, _a.volume_id, _a.server_id, _a.state, _a.made_by_server)):
+        attached.setdefault(row.volume_id, {})[row.id] = row.server_id
+        if row.made_by_server:
+            states.setdefault(row.volume_id, {})[row.id] = row.state
+    rows = connection.execute(select(_v.id, _v.status, _v.node, _v.work_id))
+    return tuple(
+        OpenVolume(**row._mapping, attachments=attached.get(row.id, {}), states=states.get(row.id, {})) for row in rows
+    )
