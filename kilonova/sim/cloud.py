@@ -6,14 +6,14 @@ The front door is the real API over ASGI. Waiting is by the loop's clock: cheap 
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from contextvars import Context
 from pathlib import Path
 from types import TracebackType
-from typing import Any
-
-import httpx
+from typing import Any, Self
 
 from kilonova.bus.simulated import LocalBroker
 from kilonova.errors import TimedOut
+from kilonova.ledger.ledger import Ledger
 from kilonova.ledger.transaction import Transaction
 from kilonova.lifecycle.audit import Finding
 from kilonova.model.ids import HostName
@@ -21,6 +21,7 @@ from kilonova.model.server import Server, ServerFilter
 from kilonova.sim.clock import PatientLedger
 from kilonova.sim.faults import DriverFaults, MessageFaults, Moment, StepFaults
 from kilonova.sim.folder import Furnished, furnish, ledger_url
+from kilonova.sim.front_door import Answer
 from kilonova.sim.roles import ComputeRole, ControlRole, Ground, NetworkRole, Role, Terms, VolumeRole
 
 LOOK_EVERY_S = 0.05
@@ -31,23 +32,33 @@ COMPUTE_VERSION = "compute 2.96"
 class SimulatedCloud:
     """``async with SimulatedCloud(folder) as cloud``. Hosts are ``sim-1``…, spread over `nodes` compute nodes ``compute-1``…"""
 
+    look_every_s = LOOK_EVERY_S
+
     def __init__(
         self, folder: Path, *, hosts: int = 3, nodes: int = 1, terms: Terms | None = None, template: Path | None = None
     ) -> None:
         self.folder, self._template = folder, template
         self.steps, self.messages, self.drivers = StepFaults(), MessageFaults(), DriverFaults()
         self.broker = LocalBroker()
-        self._ground = Ground(folder, self.broker, self.messages, self.steps, self.drivers, terms or Terms())
+        self._ground = self._stand_on(terms or Terms())
         names = [HostName(f"sim-{number}") for number in range(1, hosts + 1)]
         self.computes = {f"compute-{n + 1}": ComputeRole(f"compute-{n + 1}", self._ground, names[n::nodes]) for n in range(nodes)}
         self.network = NetworkRole("network", self._ground)
         self.volume = VolumeRole("volume", self._ground)
         self._burials: set[asyncio.Task[None]] = set()
         self.deaths = 0
+        self.guests_ended: set[str] = set()
+        """Servers whose guest has ended by itself, once or more."""
 
-    async def __aenter__(self) -> "SimulatedCloud":
+    def _stand_on(self, terms: Terms) -> Ground:
+        return Ground(self.folder, self.broker, self.messages, self.steps, self.drivers, terms)
+
+    async def _open_ledger(self) -> Ledger:
         self.furnished: Furnished = await furnish(self.folder, self._template)
-        self.ledger = PatientLedger(ledger_url(self.folder))
+        return PatientLedger(ledger_url(self.folder))
+
+    async def __aenter__(self) -> Self:
+        self.ledger = await self._open_ledger()
         self.control = ControlRole("control", self._ground, self.ledger)
         for role in (self.control, self.network, self.volume, *self.computes.values()):
             await role.start()
@@ -67,7 +78,7 @@ class SimulatedCloud:
 
     # What a client does.
 
-    async def send(self, method: str, path: str, body: Any = None, *, token: str = "") -> httpx.Response:
+    async def send(self, method: str, path: str, body: Any = None, *, token: str = "") -> Answer:
         """As the admin, unless another token is given; compute in a recent version."""
         head = {"x-auth-token": token or self.furnished.admin_token, "openstack-api-version": COMPUTE_VERSION}
         return await self.control.client.request(method, path, json=body, headers=head)
@@ -79,7 +90,7 @@ class SimulatedCloud:
             raise AssertionError(f"POST /servers: {answer.status_code} {answer.text}")
         return str(answer.json()["server"]["id"])
 
-    async def post_server(self, *, token: str = "", headers: Mapping[str, str] | None = None, **server: Any) -> httpx.Response:
+    async def post_server(self, *, token: str = "", headers: Mapping[str, str] | None = None, **server: Any) -> Answer:
         """The answer to POST /servers, good or bad."""
         wanted = {"name": "one", "flavorRef": "1", "imageRef": self.furnished.image_id, "networks": "auto", **server}
         head = {
@@ -118,7 +129,7 @@ class SimulatedCloud:
         while not await question():
             if loop.time() > end and time.monotonic() > real_end:
                 raise TimedOut(f"waited in vain for {what}")
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(self.look_every_s)
 
     async def audit(self) -> list[Finding]:
         return list((await self.control.auditor.audit()).findings)
@@ -177,7 +188,7 @@ class SimulatedCloud:
         """For faults inside the role itself: kill -9 at this very line, and a new process a moment later. Does not return."""
         self.roles()[name].cut()
         self.deaths += 1
-        burial = asyncio.create_task(self._bury_and_restart(name))
+        burial = asyncio.get_running_loop().create_task(self._bury_and_restart(name), context=Context())
         self._burials.add(burial)
         burial.add_done_callback(self._burials.discard)
         await asyncio.Event().wait()

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
 import msgspec
 from msgspec import Struct
 
@@ -25,8 +24,9 @@ from kilonova.api.world import ApiWorld
 from kilonova.drivers.imagestore.files import FileStore
 from kilonova.ledger.engine import open_engine
 from kilonova.ledger.first_flavors import ensure_flavors
-from kilonova.ledger.ledger import SqliteLedger
+from kilonova.ledger.ledger import Ledger, SqliteLedger
 from kilonova.ledger.schema import metadata
+from kilonova.sim.front_door import FrontDoor
 
 URL = "http://cloud.simulated"
 REGION = "RegionOne"
@@ -52,7 +52,12 @@ def ledger_url(folder: Path) -> str:
 
 def web(folder: Path, ledger: Any, desk: Any, services: Sequence[Service], readiness: Any) -> Any:
     """The HTTP application, as control serves it."""
-    world = ApiWorld(
+    return application(api_world(folder, ledger, desk, readiness), services)
+
+
+def api_world(folder: Path, ledger: Any, desk: Any, readiness: Any) -> ApiWorld:
+    """What the handlers need."""
+    return ApiWorld(
         ledger=ledger,
         tokens=FernetTokens(open_keys(folder / "token.keys"), ledger, time.time),
         passwords=Argon2(memory_kib=64, rounds=1),
@@ -64,7 +69,6 @@ def web(folder: Path, ledger: Any, desk: Any, services: Sequence[Service], readi
         token_lifetime_s=TOKEN_LIFETIME_S,
         readiness=readiness,
     )
-    return application(world, services)
 
 
 async def furnish(folder: Path, template: Path | None = None) -> Furnished:
@@ -82,6 +86,14 @@ async def _make(folder: Path) -> Furnished:
     metadata.create_all(engine)
     engine.dispose()
     ledger = SqliteLedger(ledger_url(folder))
+    try:
+        return await furnish_ledger(folder, ledger)
+    finally:
+        await ledger.close()
+
+
+async def furnish_ledger(folder: Path, ledger: Ledger) -> Furnished:
+    """What a new cloud has, put into an empty ledger with its tables, and into the folder of its images and keys."""
     hashed = await Argon2(memory_kib=64, rounds=1).hash(PASSWORD)
 
     def furniture(tx: Any) -> tuple[Any, str]:
@@ -92,20 +104,16 @@ async def _make(folder: Path) -> Furnished:
         )
         return admin, network
 
-    try:
-        admin, network_id = await ledger.write(furniture)
-        app = web(folder, ledger, None, EVERY_SERVICE, None)
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=URL) as client:
-            token = await sign_in(client, "admin", admin.project_id)
-            image_id = await _add_image(client, token)
-    finally:
-        await ledger.close()
+    admin, network_id = await ledger.write(furniture)
+    client = FrontDoor(web(folder, ledger, None, EVERY_SERVICE, None))
+    token = await sign_in(client, "admin", admin.project_id)
+    image_id = await _add_image(client, token)
     return Furnished(
         admin_token=token, admin_id=admin.user_id, project_id=admin.project_id, image_id=image_id, network_id=network_id
     )
 
 
-async def sign_in(client: httpx.AsyncClient, name: str, project_id: str) -> str:
+async def sign_in(client: FrontDoor, name: str, project_id: str) -> str:
     """A token for a user of the default domain whose password is `PASSWORD`."""
     user = {"name": name, "domain": {"id": "default"}, "password": PASSWORD}
     identity = {"methods": ["password"], "password": {"user": user}}
@@ -115,7 +123,7 @@ async def sign_in(client: httpx.AsyncClient, name: str, project_id: str) -> str:
     return str(answer.headers["x-subject-token"])
 
 
-async def _add_image(client: httpx.AsyncClient, token: str) -> str:
+async def _add_image(client: FrontDoor, token: str) -> str:
     head = {"x-auth-token": token}
     about = {"name": "simulated", "disk_format": "raw", "container_format": "bare", "visibility": "public"}
     made = (await client.post("/image/v2/images", json=about, headers=head)).raise_for_status().json()

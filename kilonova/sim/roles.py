@@ -5,12 +5,10 @@ What outlives a role is what would outlive its process: the ledger, a node's fol
 
 import asyncio
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import httpx
 
 from kilonova.api.internal.service import service
 from kilonova.api.internal.tickets import Tickets
@@ -27,7 +25,7 @@ from kilonova.drivers.network.simulated import SimulatedNetwork
 from kilonova.drivers.simulation import Faults as DriverFaultsPort
 from kilonova.drivers.volumes.simulated import SimulatedVolumes
 from kilonova.errors import BuildFailed, Unavailable
-from kilonova.ledger.ledger import SqliteLedger
+from kilonova.ledger.ledger import Ledger
 from kilonova.model.guest import HostFacts
 from kilonova.model.ids import HostName, NodeName
 from kilonova.nodes.audit import Auditor
@@ -48,7 +46,10 @@ from kilonova.nodes.volume_greeting import volume_answers
 from kilonova.saga import Journal, Watch
 from kilonova.saga.faults import Faults as NamedFaults
 from kilonova.scheduler.choose import Ratios
-from kilonova.sim.folder import EVERY_SERVICE, URL, web
+from kilonova.sim.folder import EVERY_SERVICE, web
+from kilonova.sim.front_door import Application, FrontDoor
+from kilonova.sim.process import Process
+from kilonova.sim.reception import Web
 from kilonova.trace.recorder import Recorder, Together
 
 
@@ -70,14 +71,17 @@ class Terms:
 class Door:
     """Where control is to be found by whoever has bytes for it; it has no address in this process."""
 
-    client: httpx.AsyncClient | None = None
+    client: FrontDoor | None = None
 
     async def send(self, image_id: str, ticket: str, path: Path, progress: Progress) -> None:
         """As `HttpSend` does it."""
         if self.client is None:
             raise Unavailable("The image service does not answer.")
         head = {"x-kilonova-ticket": ticket, "content-type": "application/octet-stream"}
-        answer = await self.client.put(f"/internal/images/{image_id}", content=path.read_bytes(), headers=head)
+        try:
+            answer = await self.client.put(f"/internal/images/{image_id}", content=path.read_bytes(), headers=head)
+        except OSError:
+            raise Unavailable("The image service does not answer.") from None
         if answer.status_code >= 500:
             raise Unavailable("The image service has a problem.")
         if answer.status_code not in (200, 204):
@@ -94,6 +98,16 @@ class Ground:
     steps: Watch
     drivers: DriverFaultsPort
     terms: Terms
+    gates: bool = False
+    """Whether roles can be killed between any two awaits: then who calls the API is cut off with control."""
+    on_the_way: Callable[[], Awaitable[None]] | None = None
+    """What a request, and its answer, go through between a client and control; with `gates` only."""
+    born: Callable[[str], Process] = Process
+    """Makes the process of a role of this name; called whenever it starts."""
+    web: Web = web
+    """Makes the HTTP application of a control that begins."""
+    fell: Callable[[Journal, Path], None] = lambda journal, file: journal.close()
+    """What becomes of a journal and its file when its process dies."""
     door: Door = field(default_factory=Door)
 
 
@@ -102,13 +116,24 @@ class Role:
 
     def __init__(self, name: str, ground: Ground) -> None:
         self.name, self.ground = name, ground
-        self.alive = False
+        self.alive = self._journal_open = self._has_begun = False
         self._tasks: list[asyncio.Task[None]] = []
+        self.process = Process(name)
         self.bus = self._connect()
+        self.journal: Journal
 
     async def start(self) -> None:
+        """Done when it is at work; in a loop with gates, also when it has died before that."""
+        self.process = self.ground.born(self.name)
         self.bus = self._connect()
         self.alive = True
+        starting = asyncio.get_running_loop().create_task(self._go(), context=self.process.context.copy())
+        self._tasks.append(starting)
+        await asyncio.wait({starting})
+        if not starting.cancelled():
+            starting.result()
+
+    async def _go(self) -> None:
         for work in await self._begin():
             self._tasks.append(asyncio.create_task(work, name=self.name))
 
@@ -116,6 +141,19 @@ class Role:
         """From this moment on nothing it does has any effect; what it was doing is not told, and must still be cancelled."""
         self.alive = False
         self.bus.connected = False
+        self.process.kill()
+        if self._journal_open:
+            self._journal_open = False
+            self.ground.fell(self.journal, self._journal_file)
+
+    def _open_journal(self) -> Journal:
+        self.journal = Journal(self._journal_file)
+        self._journal_open = True
+        return self.journal
+
+    @property
+    def _journal_file(self) -> Path:
+        return self.home / "journal.sqlite"
 
     async def bury(self) -> None:
         """End what is left of it in this process."""
@@ -129,7 +167,7 @@ class Role:
         raise NotImplementedError
 
     def _connect(self) -> LocalBus:
-        return LocalBus(self.ground.broker, self.name, self.ground.messages)
+        return LocalBus(self.ground.broker, self.name, self.ground.messages, self.process.context)
 
     @property
     def home(self) -> Path:
@@ -149,22 +187,20 @@ class ComputeRole(Role):
     async def _begin(self) -> Sequence[Coroutine[Any, Any, None]]:
         recorder = Recorder("compute", STEP_OF)
         hands = {host: self._hands(host) for host in self.hosts}
-        self.journal = Journal(self.home / "journal.sqlite")
+        self._open_journal()
         watch = Together(recorder, self.ground.steps)
         limit_s = self.ground.terms.network_limit_s
         self.node = ComputeNode(NodeName(self.name), hands, self.bus, self.journal, recorder, watch, limit_s)
+        self._has_begun = True
         for host in self.hosts:
             await self.bus.serve_queue("compute", host, self.node.handlers())
         await self.bus.answer(ask_subject(self.name), "node", compute_answers(self.node))
         self.node.resume()
         return keep_saying_hello(self.node, self.bus, asyncio.Event()), self.node.reporter.run()
 
-    def cut(self) -> None:
-        super().cut()
-        self.journal.close()
-
     async def bury(self) -> None:
-        await self.node.stop()
+        if self._has_begun:
+            await self.node.stop()
         await super().bury()
 
     def _hands(self, host: HostName) -> HostHands:
@@ -197,32 +233,30 @@ class VolumeRole(Role):
 
     async def _begin(self) -> Sequence[Coroutine[Any, Any, None]]:
         recorder = Recorder("volume", {})
-        self.journal = Journal(self.home / "journal.sqlite")
+        self._open_journal()
         store = SimulatedVolumes(self.home / "volumes", self.ground.drivers)
         watch = Together(recorder, self.ground.steps)
         faults = NamedFaults("volume", {}, self.home / "faults")
         self.node = VolumeNode(NodeName(self.name), store, self.bus, self.journal, recorder, watch, faults)
+        self._has_begun = True
         await self.bus.serve_queue("volume", self.name, self.node.handlers())
         await self.bus.answer(ask_subject(self.name), "node", volume_answers(self.node))
         self.node.resume()
         return greet_as_volume_node(self.node, self.bus), self.node.reporter.run()
 
-    def cut(self) -> None:
-        super().cut()
-        self.journal.close()
-
     async def bury(self) -> None:
-        await self.node.stop()
+        if self._has_begun:
+            await self.node.stop()
         await super().bury()
 
 
 class ControlRole(Role):
     """The API, the relay, the sweeper and the node's counterpart. The ledger is the database, and outlives it."""
 
-    def __init__(self, name: str, ground: Ground, ledger: SqliteLedger) -> None:
+    def __init__(self, name: str, ground: Ground, ledger: Ledger) -> None:
         super().__init__(name, ground)
         self.ledger = ledger
-        self.client: httpx.AsyncClient
+        self.client: FrontDoor
 
     def order_terms(self, now: float) -> OrderDesk:
         tickets = Tickets(b"0" * 32)
@@ -238,10 +272,13 @@ class ControlRole(Role):
         node = ControlNode(NodeName(self.name), ledger, self.bus, self.order_terms)
         self.auditor = Auditor(ledger, self.bus, time.time)
         internal = service(Tickets(b"0" * 32), self.auditor.audit)
-        app = web(self.ground.folder, ledger, desk, [*self.ground.terms.services, internal], self.readiness)
-        self.client = self.ground.door.client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=URL)
+        app = self.ground.web(self.ground.folder, ledger, desk, [*self.ground.terms.services, internal], self.readiness)
+        self.client = self.ground.door.client = self._front_door(app)
         sweeper = Sweeper(ledger, self.order_terms, 3600.0, self.ground.terms.send_again_after_s)
         return node.run(), relay.run(), keeper.run(), sweeper.run()
+
+    def _front_door(self, app: Application) -> FrontDoor:
+        return FrontDoor(app, self.process, self.ground.on_the_way) if self.ground.gates else FrontDoor(app)
 
     async def readiness(self) -> dict[str, int]:
         hosts, network, volume = await self.ledger.read(
@@ -251,5 +288,5 @@ class ControlRole(Role):
         return {"compute": up, "network": int(network is not None), "volume": int(volume is not None)}
 
     async def bury(self) -> None:
+        self.client.close()
         await super().bury()
-        await self.client.aclose()

@@ -1,0 +1,133 @@
+"""The ledger without a thread and without a disk: the same transactions, each carried out at one moment of a loop's time.
+
+`Database` is kept for many simulations, because what SQLAlchemy has compiled for it is worth more than the data; `restore` makes
+it as it was when it was furnished.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.pool import StaticPool
+
+from kilonova.ledger.failures import meaning
+from kilonova.ledger.ledger import Change
+from kilonova.ledger.transaction import Transaction
+
+Result = TypeVar("Result")
+
+
+class Trouble(Protocol):
+    """What a database may do to those who use it."""
+
+    async def before_read(self) -> None:
+        """May take its time, or raise Unavailable."""
+        ...
+
+    async def before_write(self) -> None:
+        """The same; what it refuses is not written."""
+        ...
+
+    async def written(self) -> None:
+        """The same; but it is written, whatever the caller hears."""
+        ...
+
+
+class Database:
+    """SQLite in memory, with the schema and the rules of the real one."""
+
+    def __init__(self) -> None:
+        import pysqlite3.dbapi2 as sqlite
+
+        self._engine = create_engine(
+            "sqlite://",
+            module=sqlite,
+            poolclass=StaticPool,
+            isolation_level="AUTOCOMMIT",
+            query_cache_size=5000,
+            connect_args={"check_same_thread": False, "cached_statements": 2000},
+        )
+
+        @event.listens_for(self._engine, "connect")
+        def prepare(connection: Any, _: Any) -> None:
+            connection.execute("PRAGMA foreign_keys = ON")
+
+        self.connection: Connection = self._engine.connect()
+        self._kept = sqlite.connect(":memory:")
+
+    def keep(self) -> None:
+        """What is in it now is what `restore` brings back."""
+        self._raw.backup(self._kept)
+
+    def restore(self) -> None:
+        self._kept.backup(self._raw)
+
+    def close(self) -> None:
+        self.connection.close()
+        self._engine.dispose()
+        self._kept.close()
+
+    def lines(self) -> list[str]:
+        """All that is in it, a row a line."""
+        names = [name for (name,) in self._raw.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
+        return [f"{name} {row!r}" for name in names for row in self._raw.execute(f'SELECT * FROM "{name}"')]
+
+    @property
+    def _raw(self) -> Any:
+        return self.connection.connection.dbapi_connection
+
+
+class InlineLedger:
+    """A `Ledger` on that database. `trouble` strikes before and after."""
+
+    def __init__(self, database: Database, trouble: Trouble) -> None:
+        self.on_orders: Callable[[], None] = _nobody
+        self.writes = 0
+        self._connection, self._trouble = database.connection, trouble
+
+    async def read(self, question: Change[Result]) -> Result:
+        await self._trouble.before_read()
+        return self.look(question)
+
+    def look(self, question: Change[Result]) -> Result:
+        """As `read`, at once and without trouble: for onlookers."""
+        connection = self._connection
+        try:
+            connection.exec_driver_sql("BEGIN")
+            try:
+                return question(Transaction(connection))
+            finally:
+                connection.exec_driver_sql("ROLLBACK")
+        except BaseException as failure:  # noqa: BLE001 - whatever it is belongs to the caller
+            raise meaning(failure)  # noqa: B904 - it carries its cause itself
+
+    async def write(self, change: Change[Result]) -> Result:
+        await self._trouble.before_write()
+        connection = self._connection
+        transaction = Transaction(connection)
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        try:
+            result = change(transaction)
+        except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the caller
+            connection.exec_driver_sql("ROLLBACK")
+            raise meaning(error)  # noqa: B904 - it carries its cause itself
+        connection.exec_driver_sql("COMMIT")
+        self.writes += 1
+        if transaction.ordered:
+            asyncio.get_running_loop().call_soon(self._orders_queued)
+        await self._trouble.written()
+        return result
+
+    async def watch(self) -> None:
+        await asyncio.Event().wait()
+
+    async def close(self) -> None:
+        """The database stays."""
+
+    def _orders_queued(self) -> None:
+        self.on_orders()
+
+
+def _nobody() -> None:
+    """Until a relay listens."""
