@@ -97,7 +97,7 @@ async def report_volume_detached(detach: DetachVolume, world: ComputeWorld) -> D
 
 ATTACH_VOLUME = (
     Saga.starting_with(AttachVolume, ComputeWorld, name="attach_volume", at="compute")
-    .then(serve_to_host, undo=end_export)
+    .then(serve_to_host, undo=end_export, unsure=True)
     .then(plug_volume_in, undo=unplug_volume)
     .then(report_volume_attached)
 )

@@ -21,6 +21,8 @@ class Step:
     do: Callable[[Any, Any], Awaitable[Any]]
     undo: Callable[[Any, Any], Awaitable[None]] | None
     gives: type[Any]
+    unsure: bool = False
+    """When it raises, it may have been done all the same: somebody else does it, and has not answered. So it is undone too."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,11 @@ class Saga(Generic[World, Start, Now]):
         self,
         do: Callable[[Now, World], Awaitable[Next]],
         undo: Callable[[Now, World], Awaitable[None]] | None = None,
+        *,
+        unsure: bool = False,
     ) -> "Saga[World, Start, Next]":
         """What `do` returns is read off its annotation, which is also what mypy checks the next step against."""
-        step = Step(do.__name__, do, undo, get_type_hints(do)["return"])
+        step = Step(do.__name__, do, undo, get_type_hints(do)["return"], unsure)
         return Saga(self.name, self.at, self.takes, (*self.steps, step))
 
     def record_class(self, done: int) -> type[Any]:

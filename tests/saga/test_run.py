@@ -124,6 +124,18 @@ async def test_back_last_first(journal: Journal) -> None:
     assert table.there == []
 
 
+async def test_a_step_that_may_have_been_done_without_an_answer_is_undone_too(journal: Journal) -> None:
+    async def make_two_unheard(record: One, table: Table) -> Two:
+        await make_two(record, table)
+        raise BuildFailed("No answer.")
+
+    first = Saga.starting_with(Zero, Table, name="three", at="here").then(make_one, take_one)
+    for unsure in (False, True):
+        saga, table = first.then(make_two_unheard, take_two, unsure=unsure), Table()
+        await run(saga, journal.begin(f"k{unsure}", saga, Zero(name="x")), table, journal, Quiet())
+        assert table.there == ([] if unsure else ["two"])
+
+
 async def test_what_no_user_may_read_is_not_told(journal: Journal) -> None:
     table = Table()
     table.fails = {"two": ValueError("/etc/secret")}
