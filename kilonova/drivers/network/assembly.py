@@ -20,6 +20,7 @@ from kilonova.drivers.network.layout import BRIDGE, METADATA_IP, METADATA_PORT, 
 from kilonova.drivers.network.outside import Outside, link_prefix
 from kilonova.drivers.network.store import NetworkPlace
 from kilonova.drivers.network.tables import Table, change, only_adds, whole
+from kilonova.drivers.network.taps import join_again
 from kilonova.model.fabric import GroupPlan
 
 _log = logging.getLogger(__name__)
@@ -100,6 +101,23 @@ class Assembly:
 
         namespaces.inside(place.namespace, within)
 
+    def missing(self, place: NetworkPlace, wanted: Wanted) -> str:
+        """What of a network that stands somebody has taken away, or has died; empty: all is there."""
+        serves = any(subnet.dhcp for subnet in wanted.layout.subnets)
+        if not namespaces.exists(place.namespace):
+            return "namespace"
+        if not namespaces.inside(place.namespace, _has_bridge):
+            return "bridge"
+        return "DHCP" if serves and self.dhcp(place.namespace).pid() is None else ""
+
+    def mend(self, place: NetworkPlace, wanted: Wanted) -> None:
+        """What `missing` named is there again, for the guests that run too. Raises OSError, BuildFailed."""
+        inhabitant = self.dhcp(place.namespace).pid()
+        if inhabitant is not None and not namespaces.exists(place.namespace):
+            namespaces.name_again(place.namespace, inhabitant)  # the guests' taps are in there
+        self.put_up(place, wanted)
+        namespaces.inside(place.namespace, lambda: join_again(BRIDGE, {port.tap for port in wanted.members}))
+
     def take_down(self, name: str) -> None:
         """Everything of the network or router whose namespace has this name; what is not there is no error."""
         self._outside.part(name)
@@ -130,6 +148,10 @@ def _end_conversations(may_go_on: Callable[[Flow], bool]) -> None:
     ended = conntrack.end_all_but(may_go_on)
     if ended:
         _log.info("%d conversations ended with the rules that had let them begin", ended)
+
+
+def _has_bridge() -> bool:
+    return any(name == BRIDGE for _, name in socket.if_nameindex())
 
 
 def _remove_links(prefix: str, keep: Set[str]) -> None:

@@ -27,6 +27,7 @@ from kilonova.model.ids import NetworkId, ServerId
 from kilonova.model.port import Port, Wire
 
 _log = logging.getLogger(__name__)
+LOOK_EVERY_S = 5.0
 REMEMBERED = 10_000
 """Changes of ports that are not wired here yet: their build is on its way, or has failed."""
 
@@ -58,6 +59,7 @@ class LinuxNetwork:
         self._fabric = Fabric(self._store, self._networks, self._assembly, prefix)
         self._newer: dict[ServerId, ServerWires] = {}
         """Ports that changed before they were wired."""
+        self._looking: asyncio.Task[None] | None = None
 
     async def wire(self, server_id: ServerId, ports: tuple[Port, ...], documents: Mapping[str, bytes]) -> tuple[Wire, ...]:
         """Make these ports' networks and let the ports in; repeatable. Raises BuildFailed; then all is as it was before."""
@@ -169,6 +171,13 @@ class LinuxNetwork:
             await self._networks.settle_alone(network_id)
         await self._sweep()
         await asyncio.to_thread(self._outside.close)
+
+    async def _look_after(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            await self._networks.mend()
+            if self._networks.made:
+                await self._fabric.mend()
 
     async def _sweep(self) -> None:
         for name in await self.orphans():

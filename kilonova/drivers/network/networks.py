@@ -75,6 +75,12 @@ class Networks:
             _log.warning("network %s could not be settled: %s", network_id, error)
             raise BuildFailed("The network could not be assembled.") from error
 
+    async def mend(self) -> None:
+        """What stands is looked at: what has died or was taken away by hand is there again. What cannot be is left for later."""
+        for network_id in list(self._standing):
+            async with self.locked([f"network {network_id}"]):
+                await to_the_end(self._mend(network_id))
+
     def expect(self) -> None:
         """Before the first of them is settled: what is told to all of them together shall not leave one out meanwhile."""
         for network_id, place in self._store.networks().items():
@@ -140,6 +146,25 @@ class Networks:
         self.made |= set() if there else {network_id}
         if not self._metadata.listens(network_id):
             await self._metadata.listen(network_id, await asyncio.to_thread(self._assembly.listener, place))
+
+    async def _mend(self, network_id: NetworkId) -> None:
+        target, place = self._standing.get(network_id), self._store.networks().get(network_id)
+        if target is None or place is None:
+            return
+        try:
+            missing = await asyncio.to_thread(self._assembly.missing, place, target)
+            if not missing:
+                return
+            _log.warning(
+                "the %s of network %s is gone and is made again", missing, network_id, extra={"action": "network_mended"}
+            )
+            await asyncio.to_thread(self._assembly.mend, place, target)
+            if missing != "DHCP":  # its socket was bound to what is gone
+                await self._metadata.leave(network_id)
+                await self._metadata.listen(network_id, await asyncio.to_thread(self._assembly.listener, place))
+                self.made.add(network_id)
+        except (OSError, BuildFailed) as error:
+            _log.warning("network %s could not be mended: %s", network_id, error, extra={"action": "network_not_mended"})
 
     async def _fall(self, network_id: NetworkId) -> None:
         await self._metadata.leave(network_id)

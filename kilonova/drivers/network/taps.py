@@ -9,6 +9,7 @@ import os
 import socket
 import struct
 import time
+from collections.abc import Collection
 
 from kilonova.drivers.network import namespaces
 from kilonova.errors import BuildFailed
@@ -33,6 +34,14 @@ def open_tap(wire: Wire) -> int:
         return namespaces.inside(wire.namespace, lambda: _open(wire))
     except OSError as error:
         raise BuildFailed("The server's network interface could not be opened.") from error
+
+
+def join_again(bridge: str, names: Collection[str]) -> None:
+    """Here, where the bridge is: those of these taps that are there are on it. Raises OSError."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        for index, name in socket.if_nameindex():
+            if name in names:
+                _enslave(control, bridge, index)
 
 
 def _open(wire: Wire) -> int:
