@@ -1,4 +1,4 @@
-"""``python -m bench``: JSON on standard output, progress on standard error."""
+"""``python -m bench``, ``python -m bench recovery``: JSON on standard output, progress on standard error."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench import builds, guests
+from bench import builds, guests, recovery
 from bench.cloud import Cloud
 from kilonova.guestimage import cached
 
@@ -19,6 +19,8 @@ NOVA = {"builds_per_s": 2.46, "cpu_ms_per_build": 768, "post_idle_p50_ms": 84, "
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", nargs="?", choices=["costs", "recovery"], default="costs")
+    parser.add_argument("--rate", type=float, default=20.0, help="builds a second, for recovery")
     parser.add_argument("--builds", type=int, default=1000)
     parser.add_argument("--hosts", type=int, default=100)
     parser.add_argument("--connections", type=int, default=16)
@@ -26,16 +28,30 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="also write the JSON here")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kilonova-bench-") as folder:
-        result: dict[str, Any] = {"nova_34": NOVA, "simulated": _simulated(Path(folder) / "simulated", given)}
-        image = cached(Path(os.environ.get("KILONOVA_CACHE", ".cache")) / "guestimage")
-        if given.guests and image is not None:
-            _say(f"{given.guests} real guests")
-            with Cloud(Path(folder) / "real") as cloud:
-                result["real"] = guests.request_to_running(cloud, image, given.guests)
+        if given.what == "recovery":
+            result: dict[str, Any] = _recovery(Path(folder), given)
+        else:
+            result = _costs(Path(folder), given)
     text = json.dumps(result, indent=1)
     print(text)
     if given.out:
         given.out.write_text(text + "\n")
+
+
+def _recovery(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
+    _say(f"each role is killed under {given.rate:.0f} builds a second, and with {recovery.IN_FLIGHT} builds in flight")
+    with Cloud(folder / "recovery", "--hypervisor", "simulated", "--simulated-hosts", str(given.hosts)) as cloud:
+        return {"recovery": recovery.of_each_role(cloud, given.rate), "load_average": round(os.getloadavg()[0], 1)}
+
+
+def _costs(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
+    result: dict[str, Any] = {"nova_34": NOVA, "simulated": _simulated(folder / "simulated", given)}
+    image = cached(Path(os.environ.get("KILONOVA_CACHE", ".cache")) / "guestimage")
+    if given.guests and image is not None:
+        _say(f"{given.guests} real guests")
+        with Cloud(folder / "real") as cloud:
+            result["real"] = guests.request_to_running(cloud, image, given.guests)
+    return result
 
 
 def _simulated(folder: Path, given: argparse.Namespace) -> dict[str, Any]:

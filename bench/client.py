@@ -6,8 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 
+class Refused(RuntimeError):
+    """An answer of 400 and above."""
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(words)
+        self.status = status
+
+
 class Client:
-    """One connection with a token. `send` raises RuntimeError for an answer of 400 and above."""
+    """One connection with a token. `send` raises Refused for an answer of 400 and above."""
 
     def __init__(self, host: str, port: int, token: str = "") -> None:
         self._connection = http.client.HTTPConnection(host, port, timeout=120)
@@ -22,7 +30,7 @@ class Client:
         raw = answer.read()
         self.headers = answer.headers
         if answer.status >= 400:
-            raise RuntimeError(f"{method} {path}: {answer.status} {raw[:300]!r}")
+            raise Refused(answer.status, f"{method} {path}: {answer.status} {raw[:300]!r}")
         return json.loads(raw) if raw else None
 
     def log_in(self, password: str) -> None:

@@ -8,6 +8,7 @@ import asyncio
 from kilonova.app.compute import compute
 from kilonova.app.control import control, listen
 from kilonova.app.ending import end_everything
+from kilonova.app.loaded import load_control
 from kilonova.app.names import cloud_mark, compute_node_name, host_names, network_node_name, volume_node_name
 from kilonova.app.network import network, reach_guest
 from kilonova.app.volume import volume
@@ -20,6 +21,7 @@ __all__ = [
     "end_everything",
     "host_names",
     "listen",
+    "load_control",
     "network_node_name",
     "reach_guest",
     "run_role",

@@ -67,7 +67,26 @@ def _role(name: str, help_text: str) -> None:
         run_role(name, settings)
 
 
-_role("control", "Run the control role: the API, the scheduler, the ledger. A fleet runs it on its own.")
+@main.command()
+@DATA
+@click.option("--keep-loaded", is_flag=True, help="One that is killed goes on at once from what another process has loaded.")
+def control(data: Path, keep_loaded: bool) -> None:
+    """Run the control role: the API, the scheduler, the ledger. A fleet runs it on its own."""
+    from kilonova.app import load_control, run_role
+    from kilonova.cli.keeper import Keeper
+    from kilonova.cloud_folder import CloudFolder
+    from kilonova.logs import log_as_json
+    from kilonova.settings import load
+
+    settings = load(data)
+    log_as_json(settings.log_level, "control")
+    if not keep_loaded:
+        run_role("control", settings)
+        return
+    load_control()
+    raise SystemExit(Keeper("control", lambda: run_role("control", settings), CloudFolder(data).run / "control.pid").keep())
+
+
 _role("compute", "Run the compute role: the guests of this host.")
 _role("network", "Run the network role: bridges, DHCP, metadata and the way out.")
 _role("volume", "Run the volume role: the bytes of volumes, served to guests wherever they are.")

@@ -19,8 +19,8 @@ PAUSES_S = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)
 _LIBC = ctypes.CDLL(None)
 
 
-def _end_with_parent(parent: int) -> None:
-    """In the child: a supervisor that was killed takes its roles with it, as abruptly; guests go on, to be taken back."""
+def end_with_parent(parent: int) -> None:
+    """In the child: a parent that was killed takes its roles with it, as abruptly; guests go on, to be taken back."""
     _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)  # it was killed a moment ago
@@ -89,7 +89,7 @@ class Role:
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
-                    preexec_fn=partial(_end_with_parent, os.getpid()),
+                    preexec_fn=partial(end_with_parent, os.getpid()),
                 )
             self.pid_file.write_text(f"{self.process.pid}\n")
             code = await self.process.wait()
@@ -97,9 +97,10 @@ class Role:
                 return
             self.all_deaths += 1
             self.deaths = self.deaths + 1 if time.monotonic() - began < SOON_S else 1
-            click.echo(f"{self.name} ended ({_how(code)}), starting it again", err=True)
+            click.echo(f"{self.name} ended ({how(code)}), starting it again", err=True)
             await asyncio.sleep(PAUSES_S[min(self.deaths - 1, len(PAUSES_S) - 1)])
 
 
-def _how(code: int) -> str:
+def how(code: int) -> str:
+    """An exit code in words; below zero it is a signal's."""
     return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit {code}"

@@ -83,11 +83,14 @@ async def _stop(roles: list[Role]) -> None:
 
 
 def _roles(settings: Settings, environment: Mapping[str, str], folder: CloudFolder) -> list[Role]:
-    """Control first: it has most to load, and the others wait for it anyway."""
-    program = [sys.executable, "-m", "kilonova.cli"]
+    """Control first: it has most to load, and the others wait for it anyway; that is why it is kept loaded."""
+    program, where = [sys.executable, "-m", "kilonova.cli"], ["--data", str(settings.data)]
+    patience = settings.shutdown_limit_s + ENDING_S
+    control = _role("control", [*program, "control", *where, "--keep-loaded"], environment, folder, patience)
+    control.pid_file = folder.run / "control-keeper.pid"
     return [
-        _role(name, [*program, name, "--data", str(settings.data)], environment, folder, settings.shutdown_limit_s + ENDING_S)
-        for name in ("control", "compute", "network", "volume")
+        control,
+        *(_role(name, [*program, name, *where], environment, folder, patience) for name in ("compute", "network", "volume")),
     ]
 
 

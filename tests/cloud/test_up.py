@@ -43,8 +43,20 @@ def test_a_role_that_dies_is_started_again(tmp_path: Path, role: str) -> None:
     with running(tmp_path) as cloud:
         old = cloud.kill(role)
         assert cloud.pid(role) != old
-        assert cloud.says(f"{role} ended (signal SIGKILL), starting it again")
+        told = (
+            cloud.log(role) if role == "control" else cloud.output.read_text()
+        )  # control's keeper starts it, not the supervisor
+        assert f"{role} ended (signal SIGKILL)" in told
         assert cloud.api.settled(cloud.api.build(f"after-{role}"), 30)["status"] == "ACTIVE"
+
+
+def test_control_goes_with_its_keeper_and_both_are_started_again(tmp_path: Path) -> None:
+    with running(tmp_path) as cloud:
+        serving = cloud.pid("control")
+        cloud.kill("control-keeper")
+        assert cloud.says("control ended (signal SIGKILL), starting it again")
+        assert cloud.api.settled(cloud.api.build("after-the-keeper"), 30)["status"] == "ACTIVE"
+        assert cloud.pid("control") != serving
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.3, 1.0])
