@@ -4,9 +4,13 @@ It takes nobody's word: sums are made from rows, states from histories, and both
 """
 
 import asyncio
-from collections.abc import Iterator
+import time
+from collections.abc import Mapping
 
-from kilonova.sim.checks import books, hands, histories, servers
+from kilonova.ledger.audit import look as look_for_audit
+from kilonova.ledger.transaction import Transaction
+from kilonova.model import server as states
+from kilonova.sim.checks import books, emptying, fabric, hands, histories, quotas, servers, storage
 from kilonova.sim.checks.view import View, look
 from kilonova.sim.cloud import SimulatedCloud
 from kilonova.sim.operations.promise import Violation, violation
@@ -19,67 +23,101 @@ REST_WITHIN_S = 1200.0
 async def check(cloud: SimulatedCloud, workload: Workload, rest_within_s: float = REST_WITHIN_S) -> list[Violation]:
     """At rest, after everything has healed; it ends with an empty cloud, by the API, as an operator would make it."""
     found = list(workload.violations)
-    found += [violation(f"audit: {one.kind}", one.about, one.text, one.host) for one in await cloud.clean(rest_within_s)]
+    found += await _rest(cloud, rest_within_s)
     found += judged(await look(cloud), workload)
-    if not found:
-        found += await _end(cloud, workload, rest_within_s)
-    return found
+    if found:
+        return found
+    end = emptying.Emptying(cloud, lambda: _rest(cloud, rest_within_s))
+    view = await end.run()
+    made = cloud.furnished
+    return [*end.violations, *emptying.left(view, made.network_id, made.image_id), *histories.gaps(view, workload.scene.promises)]
 
 
 def judged(view: View, workload: Workload) -> list[Violation]:
     """Everything that one moment's view shows to be wrong."""
     promises = workload.scene.promises
-    found = [*servers.adopt(view, promises), *servers.broken_promises(view, promises)]
-    return [*found, *books.out_of_balance(view), *hands.misfits(view), *histories.gaps(view, promises)]
+    found = [*servers.adopt(view, promises), *servers.broken_promises(view, promises), *histories.gaps(view, promises)]
+    found += [*books.out_of_balance(view), *hands.misfits(view), *quotas.drift(view)]
+    return [*found, *storage.misfits(view, promises), *fabric.misfits(view, promises)]
 
 
-async def _end(cloud: SimulatedCloud, workload: Workload, rest_within_s: float) -> list[Violation]:
-    for promise in workload.scene.promises.of("server"):
-        answer = await cloud.send("DELETE", f"/compute/v2.1/servers/{promise.id}")
-        if answer.status_code not in (204, 404):
-            return [violation("answer", promise.id, f"an admin's DELETE was answered {answer.status_code}", answer.text)]
-        promise.deleted = "yes"
-    found = [violation(f"audit: {one.kind}", one.about, one.text, one.host) for one in await cloud.clean(rest_within_s)]
-    view = await look(cloud)
-    return [*found, *judged(view, workload), *_left(view)]
+async def _rest(cloud: SimulatedCloud, within_s: float) -> list[Violation]:
+    return [violation(f"audit: {one.kind}", one.about, one.text, one.host) for one in await cloud.clean(within_s)]
 
 
-def _left(view: View) -> Iterator[Violation]:
-    """When all is deleted, nothing at all is left."""
-    things = {
-        "guests": view.guests,
-        "disks": view.disks,
-        "wires": view.wires,
-        "volume files": view.files,
-        "exports": view.exports,
-        "claims": view.rows["claims"],
-        "orders": view.rows["orders"],
-    }
-    for name, there in things.items():
-        if there:
-            yield violation("left", name, f"everything is deleted, and {len(there)} {name} are there", there)
+EVERY_S = 0.05
+LEDGER_EVERY = 10
+"""So many looks at the drivers come before one at the ledger."""
+LATE_S = 15.0
+"""How long after its deadline a build may still be BUILD while control is well: the sweeper's period, and clocks that differ."""
+COUNTED = ("instances", "cores", "ram")
 
 
 class Watcher:
-    """Looks while things happen: `look` at the drivers is cheap, `run` does it again and again."""
+    """Looks while things happen, and keeps what it has seen in `violations`, each once."""
 
     def __init__(self, cloud: SimulatedCloud, workload: Workload) -> None:
         self._cloud, self._workload = cloud, workload
-        self.violations: list[Violation] = []
+        self._unwell_at = asyncio.get_running_loop().time()
+        self._limits: dict[str, Mapping[str, int]] = {}
+        self._used: dict[str, Mapping[str, int]] = {}
+        self._changes: dict[str, int] = {}
+        self._seen: dict[tuple[str, str], Violation] = {}
 
-    async def run(self, every_s: float = 0.05) -> None:
+    @property
+    def violations(self) -> list[Violation]:
+        return list(self._seen.values())
+
+    async def run(self) -> None:
         """Until it is cancelled."""
         while True:
-            await self.look()
-            await asyncio.sleep(every_s)
+            for _ in range(LEDGER_EVERY):
+                await self.look_at_guests()
+                await asyncio.sleep(EVERY_S)
+            await self.look_at_ledger()
 
-    async def look(self) -> None:
-        """Never two guests for one server."""
+    async def look_at_guests(self) -> None:
+        """Never two guests of one server, over all hosts."""
         seen: dict[str, str] = {}
         for role in self._cloud.computes.values():
             for host, hands_of in role.node.hosts.items():
                 for server_id in await hands_of.hypervisor.guests():
                     if server_id in seen:
-                        text = f"it has a guest on {seen[server_id]}, and one on {host}"
-                        self.violations.append(violation("two guests", server_id, text))
+                        self._note("two guests", server_id, f"it has a guest on {seen[server_id]}, and one on {host}")
                     seen[server_id] = host
+
+    async def look_at_ledger(self) -> None:
+        """Quotas are not passed, counters not negative, and no build is in BUILD after its deadline."""
+        loop_now = asyncio.get_running_loop().time()
+        if self._workload.scene.excused():
+            self._unwell_at = loop_now
+        await self._cloud.ledger.read(lambda tx: self._look(tx, time.time(), loop_now - self._unwell_at))
+
+    def _look(self, tx: Transaction, now: float, well_for_s: float) -> None:
+        view = look_for_audit(tx.connection, now)
+        building = {server.id for server in view.servers if server.vm_state == states.BUILDING}
+        for order in view.orders:
+            late_s = min(now - order.deadline, well_for_s) if order.deadline is not None else 0.0
+            if order.kind == "build" and order.server_id in building and late_s > LATE_S:
+                self._note("deadline", order.server_id, f"it is in BUILD {late_s:.0f} s after its deadline")
+        for host in view.hosts:
+            if min(host.vcpus_used, host.ram_mb_used, host.disk_gb_used, host.servers) < 0:
+                self._note("host counters", host.name, f"less than nothing is used of it: {host}")
+        for tenant in self._workload.scene.tenants:
+            self._quota(tx, tenant.project_id)
+
+    def _quota(self, tx: Transaction, project: str) -> None:
+        """Usage may be above a limit that was lowered since; it may not grow there."""
+        limits, used = tx.quotas.limits(project), tx.quotas.usage(project)
+        most = {"instances": limits.instances, "cores": limits.cores, "ram": limits.ram}
+        is_so = {"instances": used.instances, "cores": used.cores, "ram": used.ram}
+        changes = self._workload.scene.limits.get(project, [])
+        allowed = [most, self._limits.get(project, most), *changes[self._changes.get(project, 0) :]]
+        for word in COUNTED:
+            highest = max((one[word] if one[word] >= 0 else 1 << 60) for one in allowed if word in one)
+            if is_so[word] > max(highest, self._used.get(project, is_so)[word]):
+                self._note("quota", project, f"{is_so[word]} {word} are used, and at most {highest} were allowed")
+        self._limits[project], self._used[project], self._changes[project] = most, is_so, len(changes)
+
+    def _note(self, kind: str, about: str, text: str) -> None:
+        self._seen.setdefault((kind, about), violation(kind, about, text))

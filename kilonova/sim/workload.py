@@ -19,6 +19,7 @@ LEFT_OUT = 0.35
 """How likely a seed goes without a kind of operation: what is rare among everything is common among little."""
 LONGEST_PAUSE_S = 2.0
 MOST_IN_FLIGHT = 8
+OUTSIDE = "outside"
 SMALL = {"instances": 3, "cores": 4, "ram": 4096}
 LARGE = {"instances": 500, "cores": -1, "ram": -1}
 
@@ -39,6 +40,12 @@ class Workload:
         self._rng, self._seed = rng, rng.getrandbits(64)
         self.scene = Scene(cloud, tenants, excused or (lambda: not cloud.control.alive))
         self.kinds = {kind: weight for kind, (weight, _) in OPERATIONS.items() if kind in ALWAYS or rng.random() >= LEFT_OUT}
+        self.scene.several_networks = "create_router" in self.kinds
+
+    async def begin(self) -> None:
+        """Once, before the first step."""
+        found = (await self.scene.cloud.send("GET", f"/network/v2.0/networks?name={OUTSIDE}")).json()
+        self.scene.outside = found["networks"][0]["id"]
 
     @property
     def accepted(self) -> dict[str, Promise]:
@@ -57,6 +64,7 @@ class Workload:
 
     async def run(self, operations: int) -> None:
         """So many operations, some at the same time, with pauses of loop time between them."""
+        await self.begin()
         numbers = iter(range(operations))
         at_once = self._rng.randint(1, MOST_IN_FLIGHT)
 
@@ -70,7 +78,14 @@ class Workload:
 
 
 async def settle_tenants(cloud: SimulatedCloud, count: int) -> list[Tenant]:
-    """Projects ``tenant-1``… with a user each; every third has a small quota. And a flavor that no host can hold."""
+    """Projects ``tenant-1``… with a user each; every third has a small quota. And a flavor that no host can hold.
+
+    The network ``outside`` is external, for routers and floating IPs.
+    """
+    net = {"name": OUTSIDE, "router:external": True}
+    made = (await cloud.send("POST", "/network/v2.0/networks", {"network": net})).raise_for_status().json()["network"]
+    subnet = {"network_id": made["id"], "ip_version": 4, "cidr": "203.0.113.0/24", "enable_dhcp": False}
+    (await cloud.send("POST", "/network/v2.0/subnets", {"subnet": subnet})).raise_for_status()
     huge = {"name": HUGE, "id": HUGE, "vcpus": 1000, "ram": 1 << 20, "disk": 1}
     (await cloud.send("POST", "/compute/v2.1/flavors", {"flavor": huge})).raise_for_status()
     roles = (await cloud.send("GET", "/identity/v3/roles?name=member")).raise_for_status().json()["roles"]

@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from kilonova.lifecycle.audit import HELD
 from kilonova.model import server as states
-from kilonova.sim.checks.servers import history
+from kilonova.sim.checks.servers import HELD, history
 from kilonova.sim.checks.view import Row, View
 from kilonova.sim.operations.promise import Violation, violation
 
 ROOM = ("vcpus", "ram_mb", "disk_gb")
+DECIDED = ("confirmed", "reverted", "error")
 ROUTER_OWNERS = ("network:router_interface", "network:router_gateway")
 
 
@@ -19,6 +19,7 @@ def out_of_balance(view: View) -> Iterator[Violation]:
     yield from _addresses(view)
     yield from _ports(view)
     yield from _orders(view)
+    yield from _moves(view)
 
 
 def _claims(view: View) -> Iterator[Violation]:
@@ -96,3 +97,14 @@ def _orders(view: View) -> Iterator[Violation]:
     for order in view.rows["orders"]:
         text = f"{order['kind']} {order['message']} was sent {order['sent']} times, and never answered for good"
         yield violation("order", order["server_id"], text, *history(view, order["server_id"]))
+
+
+def _moves(view: View) -> Iterator[Violation]:
+    """A resize is undecided only while its server waits for the decision."""
+    resized = {row["id"] for row in view.alive if row["vm_state"] == states.RESIZED}
+    gone = {row["id"] for row in view.rows["servers"] if row["deleted_at"] is not None}
+    for move in view.rows["migrations"]:
+        waits = move["status"] == "finished" and move["server_id"] in resized
+        if move["status"] not in DECIDED and not waits and move["server_id"] not in gone:
+            text = f"its move {move['kind']} is {move['status']}, and nothing will ever end it"
+            yield violation("stuck", move["server_id"], text, *history(view, move["server_id"]))

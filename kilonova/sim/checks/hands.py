@@ -3,9 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from kilonova.lifecycle.audit import HELD
 from kilonova.model import server as states
-from kilonova.sim.checks.servers import history
+from kilonova.sim.checks.servers import HELD, history
 from kilonova.sim.checks.view import Row, View
 from kilonova.sim.operations.promise import Violation, violation
 

@@ -30,6 +30,8 @@ LEADS_TO: Mapping[str, frozenset[str]] = {
     "rebuild": ON_OR_OFF,
 }
 """Action → the vm_states it may end in when it worked; those not named leave the server as it was."""
+HELD = (states.ACTIVE, states.STOPPED, states.PAUSED, states.RESCUED, states.RESIZED)
+"""vm_states of servers that have room on a host, and disks there."""
 FINAL = frozenset(states.STATUS_OF) - {states.BUILDING}
 
 

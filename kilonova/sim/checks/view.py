@@ -20,10 +20,16 @@ TABLES = (
 )  # fmt: skip
 
 
+OWNED = ("servers", "volumes", "volume_snapshots", "ports", "routers", "floating_ips", "security_groups")
+"""Tables of what counts against the quota of a project."""
+
+
 class View(Struct, frozen=True, kw_only=True):
     """Rows by table; over all hosts and nodes: `guests` (host, server, power), `disks` (host, server, spare), wires, volumes."""
 
     rows: Mapping[str, Sequence[Row]]
+    usage: Mapping[str, Mapping[str, int]]
+    """Project → resource → how much the ledger counts against its quota."""
     guests: tuple[tuple[str, str, str], ...]
     disks: tuple[tuple[str, str, str], ...]
     wires: frozenset[str]
@@ -49,7 +55,7 @@ class View(Struct, frozen=True, kw_only=True):
 
 async def look(cloud: SimulatedCloud) -> View:
     """All of it; the drivers of roles that are dead too, whose guests live on."""
-    rows = await cloud.ledger.read(_rows)
+    rows, usage = await cloud.ledger.read(_rows)
     guests, disks = [], []
     for role in cloud.computes.values():
         for host, hands in role.node.hosts.items():
@@ -59,6 +65,7 @@ async def look(cloud: SimulatedCloud) -> View:
     network, store = cloud.network.node.network, cloud.volume.node.store
     return View(
         rows=rows,
+        usage=usage,
         guests=tuple(guests),
         disks=tuple(disks),
         wires=frozenset(await network.inventory()),
@@ -68,8 +75,22 @@ async def look(cloud: SimulatedCloud) -> View:
     )
 
 
-def _rows(tx: Transaction) -> dict[str, list[Row]]:
+def _rows(tx: Transaction) -> tuple[dict[str, list[Row]], dict[str, dict[str, int]]]:
     found: dict[str, list[Row]] = {}
     for name in TABLES:
         found[name] = [dict(row._mapping) for row in tx.connection.execute(select(metadata.tables[name]))]
-    return found
+    owned = (row.get("project_id") for name in OWNED for row in found[name])
+    return found, {project: _usage(tx, project) for project in sorted({project for project in owned if project})}
+
+
+def _usage(tx: Transaction, project_id: str) -> dict[str, int]:
+    compute = tx.quotas.usage(project_id)
+    volume, network = tx.volumes.quotas.usage(project_id), tx.networks.quotas.usage(project_id)
+    return {
+        "instances": compute.instances,
+        "cores": compute.cores,
+        "ram": compute.ram,
+        **{word: volume[word] for word in ("volumes", "gigabytes", "snapshots")},
+        **{word: network[word] for word in ("port", "router", "floatingip")},
+        "group": network["security_group"],
+    }

@@ -50,8 +50,12 @@ class Promise(Struct, kw_only=True):
     deeds: list[Deed] = field(default_factory=list)
     deleted: Said = "no"
     """Whether its deletion was asked for: ``maybe`` when no answer came."""
-    with_server: str = ""
-    """The server that may take it along when it goes."""
+    of: str = ""
+    """What it was made of: a snapshot's volume, an image's server."""
+    with_servers: list[str] = field(default_factory=list)
+    """Servers that may take it along when they go."""
+    from_volume: bool = False
+    """A server that boots from a volume."""
     forced: bool = False
     """An admin has set its state by hand: what it is then is nobody's promise."""
 

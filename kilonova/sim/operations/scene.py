@@ -7,13 +7,12 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from typing import Any, Protocol
 
-import httpx
 from msgspec import Struct
 
-from kilonova.errors import KilonovaError
+from kilonova.errors import Unavailable
 from kilonova.sim.cloud import COMPUTE_VERSION, SimulatedCloud
 from kilonova.sim.operations.promise import Deed, Kind, Maybe, Promise, Promises, Tenant, Violation, violation
 
@@ -22,6 +21,23 @@ TRIES, PAUSE_S = 200, 3.0
 NOT_THERE = 0
 """The status of an answer that never came."""
 AWAY = 503
+
+
+class Reply(Protocol):
+    """What came over HTTP."""
+
+    status_code: int
+
+    @property
+    def headers(self) -> Any: ...
+
+    @property
+    def content(self) -> bytes: ...
+
+    @property
+    def text(self) -> str: ...
+
+    def json(self) -> Any: ...
 
 
 class Answer(Struct, frozen=True):
@@ -47,12 +63,17 @@ class Scene:
         """(kind of operation, status) → how often."""
         self.limits: dict[str, list[dict[str, int]]] = {}
         """Project → what its quota was, or may have been: the newest last."""
+        self.several_networks = False
+        """Whether tenants make networks of their own, so that which one is meant must be said."""
+        self.outside = ""
+        """The external network."""
 
-    async def send(self, tenant: Tenant, method: str, path: str, body: Any, key: str) -> httpx.Response:
+    async def send(self, tenant: Tenant, method: str, path: str, body: Any, key: str) -> Reply:
         head = {"x-auth-token": tenant.token, "openstack-api-version": COMPUTE_VERSION}
         if key:
             head["idempotency-key"] = key
-        return await self.cloud.control.client.request(method, path, json=body, headers=head)
+        reply: Reply = await self.cloud.control.client.request(method, path, json=body, headers=head)
+        return reply
 
 
 class Turn:
@@ -69,11 +90,7 @@ class Turn:
         excused = scene.excused()
         try:
             answer = await scene.send(who, method, path, body, key)
-        except (httpx.TransportError, KilonovaError):
-            return self._silent(method, path, excused)
-        except RuntimeError as closed:
-            if "closed" not in str(closed):
-                raise
+        except (OSError, Unavailable):  # refused, cut off, or nobody has answered in time
             return self._silent(method, path, excused)
         status = answer.status_code
         scene.answers[self.kind, status] += 1
@@ -103,13 +120,43 @@ class Turn:
         self.scene.violations.append(violation("no answer", self.name, f"{method} {path} was asked {TRIES} times"))
         return answer
 
-    def promised(self, kind: Kind, identifier: str, name: str, deed: Deed | None = None) -> Promise:
+    def promised(self, kind: Kind, identifier: str, name: str, deed: Deed | None = None, of: str = "") -> Promise:
         """From now on the cloud has to keep it."""
-        new = Promise(kind=kind, id=identifier, name=name, owner=self.tenant.name, at=time.time())
+        new = Promise(kind=kind, id=identifier, name=name, owner=self.tenant.name, at=time.time(), of=of)
         promise = self.scene.promises.keep(new)
         if deed is not None:
             promise.deeds.append(deed)
         return promise
+
+    async def remove(self, promise: Promise, path: str, allowed: Collection[int]) -> Answer:
+        """DELETE, and what its answer means for the promise."""
+        answer = await self.ask("DELETE", path, allowed=allowed)
+        if answer.status in (202, 204):
+            promise.deleted = "yes"
+            promise.deeds.append(self.deed("delete", answer))
+        elif not answer.known and promise.deleted == "no":
+            promise.deleted = "maybe"
+        return answer
+
+    async def pause(self, at_most_s: float) -> None:
+        await asyncio.sleep(self.rng.uniform(0.0, at_most_s))
+
+    async def together(self, one: Coroutine[Any, Any, Answer], other: Coroutine[Any, Any, Answer]) -> tuple[Answer, Answer]:
+        """At the same time, in either order."""
+        if self.rng.random() < 0.5:
+            first, second = await asyncio.gather(one, other)
+            return first, second
+        second, first = await asyncio.gather(other, one)
+        return first, second
+
+    def again(self, name: str) -> "Turn":
+        """The same tenant under another name, with a chance of its own."""
+        return Turn(self.scene, self.tenant, random.Random(self.rng.getrandbits(64)), name, self.kind)
+
+    def image(self) -> str:
+        """The cloud's image, or one that a snapshot has made."""
+        mine = self.one("image")
+        return mine.id if mine is not None and self.rng.random() < 0.3 else self.scene.cloud.furnished.image_id
 
     def perhaps(self, kind: Kind, name: str, least: int = 0, most: int = 1) -> None:
         """There may be things of this name; `least`: so many there must be."""
@@ -132,6 +179,6 @@ class Turn:
         return Deed(name=name, request_id=answer.request_id, at=time.time())
 
 
-def _read(answer: httpx.Response) -> Mapping[str, Any]:
+def _read(answer: Reply) -> Mapping[str, Any]:
     found = answer.json() if answer.content else {}
     return found if isinstance(found, dict) else {"found": found}

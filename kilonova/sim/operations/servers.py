@@ -11,8 +11,47 @@ HUGE = "huge"
 
 
 async def create(turn: Turn) -> None:
-    """One or several, on whatever network there is."""
-    await order(turn, plain(turn))
+    """One or several, on whatever network there is; sometimes made of an image of the tenant's own."""
+    image_id = turn.image()
+    also = () if image_id == turn.scene.cloud.furnished.image_id else (400, 409)
+    await order(turn, plain(turn, imageRef=image_id), also=also)
+
+
+async def create_on_network(turn: Turn) -> None:
+    """With a NIC on a named network, an address of its own choice, or a port of the tenant's."""
+    network_id, port = turn.scene.cloud.furnished.network_id, turn.one("port")
+    address = f"10.20.{turn.rng.randint(1, 250)}.{turn.rng.randint(1, 250)}"
+    kinds: list[dict[str, Any]] = [{"uuid": network_id}, {"uuid": network_id, "fixed_ip": address}]
+    if port is not None:
+        kinds.append({"port": port.id})
+    nics = [turn.rng.choice(kinds)]
+    answer = await order(turn, {**one(turn), "networks": nics}, also=(400, 409))
+    if port is not None and "port" in nics[0] and answer.status == 202:
+        port.with_servers.append(answer.body["server"]["id"])
+
+
+async def create_with_volumes(turn: Turn) -> None:
+    """It boots from a new volume or one that is there; or has a new one, blank, beside its own disk."""
+    image_id, volume, goes = turn.scene.cloud.furnished.image_id, turn.one("volume"), turn.rng.random() < 0.5
+    new = {"destination_type": "volume", "delete_on_termination": goes}
+    local = {"source_type": "image", "destination_type": "local", "uuid": image_id, "boot_index": 0}
+    kinds: list[list[dict[str, Any]]] = [
+        [{**new, "source_type": "image", "uuid": image_id, "volume_size": 1, "boot_index": 0}],
+        [local, {**new, "source_type": "blank", "volume_size": 1}],
+    ]
+    if volume is not None:
+        kinds.append([{**new, "source_type": "volume", "uuid": volume.id, "boot_index": 0}])
+        kinds.append([local, {**new, "source_type": "volume", "uuid": volume.id}])
+    devices = turn.rng.choice(kinds)
+    body = {**one(turn), "block_device_mapping_v2": devices}
+    if devices[0] is not local:
+        body["imageRef"] = ""
+    answer = await order(turn, body, also=(400, 404, 409, 413))
+    if answer.status == 202:
+        promise = turn.scene.promises.accepted[answer.body["server"]["id"]]
+        promise.from_volume = devices[0] is not local
+        if volume is not None and goes and devices[-1].get("uuid") == volume.id:
+            volume.with_servers.append(promise.id)
 
 
 async def create_impossible(turn: Turn) -> None:
@@ -58,20 +97,24 @@ async def delete(turn: Turn) -> None:
     if server is None:
         return
     for _ in range(turn.rng.choice((1, 1, 2))):
-        answer = await turn.ask("DELETE", f"{SERVERS}/{server.id}", allowed=(204, 404, 409))
-        if answer.status == 204 or (answer.status == 404 and server.deleted == "maybe"):
-            server.deleted = "yes"
-            server.deeds.append(turn.deed("delete", answer))
-        elif not answer.known and server.deleted == "no":
-            server.deleted = "maybe"
+        await turn.remove(server, f"{SERVERS}/{server.id}", (204, 404, 409))
 
 
 def plain(turn: Turn, **more: Any) -> dict[str, Any]:
     """A body that is sound."""
-    counts = turn.rng.choice(({}, {}, {}, {"min_count": 1, "max_count": turn.rng.randint(2, 4)}, {"min_count": 2}))
-    image_id = turn.scene.cloud.furnished.image_id
-    base = {"name": turn.name, "flavorRef": "1", "imageRef": image_id, "networks": turn.rng.choice(("auto", "auto", "none"))}
-    return {**base, **counts, **more}
+    counts: dict[str, Any] = turn.rng.choice(
+        ({}, {}, {}, {"min_count": 1, "max_count": turn.rng.randint(2, 4)}, {"min_count": 2})
+    )
+    return {**one(turn), **counts, **more}
+
+
+def one(turn: Turn) -> dict[str, Any]:
+    """A body for a single server."""
+    made = turn.scene.cloud.furnished
+    nics: Any = turn.rng.choice(("auto", "auto", "none"))
+    if nics == "auto" and turn.scene.several_networks:
+        nics = [{"uuid": made.network_id}]
+    return {"name": turn.name, "flavorRef": "1", "imageRef": made.image_id, "networks": nics}
 
 
 async def order(turn: Turn, server: dict[str, Any], key: str = "", also: tuple[int, ...] = ()) -> Answer:
