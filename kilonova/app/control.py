@@ -29,12 +29,12 @@ async def control(settings: Settings) -> None:
     from kilonova.drivers.imagestore.files import FileStore
     from kilonova.ledger.ledger import open_ledger
     from kilonova.ledger.migrate import prepare
-    from kilonova.nodes.audit import Auditor
     from kilonova.nodes.control import ControlNode
     from kilonova.nodes.desk import Desk
     from kilonova.nodes.fabric import FabricKeeper
     from kilonova.nodes.fault_points import on_bus, on_ledger
     from kilonova.nodes.relay import Relay
+    from kilonova.nodes.repair.repair import Means, Repair
     from kilonova.nodes.role import serve_until_told, together
     from kilonova.nodes.sweeper import Sweeper
     from kilonova.saga.faults import Faults, parse_faults
@@ -52,7 +52,8 @@ async def control(settings: Settings) -> None:
         ledger.on_orders = together(relay.wake, keeper.wake)
         desk = Desk(ledger, bus, relay, terms)
         node = ControlNode(NodeName(f"control-{socket.gethostname()}"), ledger, bus, terms, faults)
-        internal = service(tickets, Auditor(ledger, bus, time.time).audit)
+        repair = Repair(Means(ledger, bus, terms, time.time, FileStore(folder.images)))
+        internal = service(tickets, repair.audit, repair.repair)
         server = await web(settings, ledger, desk, tickets, internal)
         sweeper = Sweeper(ledger, terms, settings.traces_kept_s)
         tidy = keep_tidy(ledger, FileStore(folder.images))
@@ -70,7 +71,15 @@ def _terms(settings: Settings, tickets: "Tickets") -> "Callable[[float], OrderDe
 
     def terms(now: float) -> OrderDesk:
         return OrderDesk(
-            now=now, build_limit_s=settings.build_limit_s, ratios=ratios, ticket=tickets.issue, send_ticket=tickets.issue_write
+            now=now,
+            build_limit_s=settings.build_limit_s,
+            action_limit_s=settings.action_limit_s or settings.build_limit_s,
+            volume_limit_s=settings.volume_limit_s or settings.build_limit_s,
+            reservation_limit_s=settings.reservation_limit_s,
+            resize_confirm_window_s=settings.resize_confirm_window,
+            ratios=ratios,
+            ticket=tickets.issue,
+            send_ticket=tickets.issue_write,
         )
 
     return terms

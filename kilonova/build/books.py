@@ -39,6 +39,10 @@ class Images(Protocol):
         """It will get no bytes: its record goes. False when it has its bytes, or is gone."""
         ...
 
+    def fail_snapshots_of(self, server_id: str, now: float) -> None:
+        """The server goes: whatever image of it waits for its bytes gets none."""
+        ...
+
     def rotate_backups(self, server_id: str, backup_type: str, rotation: int, now: float) -> None:
         """Only so many of the server's backups of this type stay, the newest."""
         ...
@@ -252,6 +256,10 @@ class Migrations(Protocol):
     def set_status(self, migration_id: int, status: str, now: float) -> None: ...
 
     def find(self, wanted: MigrationFilter) -> Sequence[Migration]: ...
+
+    def cut_short(self, server_id: str, now: float) -> None:
+        """The server goes: a move that is under way has failed, and one that waits for its owner's word is confirmed."""
+        ...
 
 
 class ServerGroups(Protocol):

@@ -128,11 +128,15 @@ def trace(data: Path, server: str, request_id: str | None, as_json: bool) -> Non
 @main.command()
 @DATA
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def audit(data: Path, as_json: bool) -> None:
+@click.option("--repair", "mend", is_flag=True, help="Mend what can be mended without a doubt, by the ordinary undo steps.")
+@click.option("--unknown", is_flag=True, help="With --repair: take away also what the ledger never heard of. Mind its age.")
+def audit(data: Path, as_json: bool, mend: bool, unknown: bool) -> None:
     """Compare what the ledger says with what every node has; prints zero findings, or the list, and then exits with 1."""
-    from kilonova.cli.audit import show
+    from kilonova.cli.audit import repair, show
 
-    raise SystemExit(show(data, as_json))
+    if unknown and not mend:
+        raise click.UsageError("--unknown says what --repair may take away.")
+    raise SystemExit(repair(data, as_json, unknown) if mend else show(data, as_json))
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
@@ -156,6 +160,40 @@ def clean(data: Path) -> None:
     from kilonova.settings import running
 
     raise SystemExit(clean_up(running(data)))
+
+
+@main.command()
+@click.option("--seed", "--seeds", "seeds", metavar="N|A..B", default="1", show_default=True, help="One seed, or from A to B.")
+@click.option(
+    "--operations", type=click.IntRange(1, 100_000), default=100, show_default=True, help="What clients do, for each seed."
+)
+@click.option("--only", metavar="N,N,…", default="", help="Only the operations of these numbers.")
+@click.option("--without", multiple=True, metavar="KIND", help="Without this kind of fault; several times for several.")
+@click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="How many processes.")
+@click.option("--shrink/--no-shrink", default=True, help="Look for the smallest case that still fails.  [default: shrink]")
+@click.option(
+    "--shrink-within", type=float, default=120.0, show_default=True, metavar="S", help="Seconds spent on that for a seed."
+)
+@click.option(
+    "--events", type=click.IntRange(0, 1_000_000), default=60, show_default=True, help="How many of the last events to print."
+)
+def sim(
+    seeds: str, operations: int, only: str, without: tuple[str, ...], jobs: int, shrink: bool, shrink_within: float, events: int
+) -> None:
+    """Simulate whole clouds, everything that goes wrong in them decided by a seed; exits with 1 when a promise is not kept."""
+    from kilonova.cli.sim import Wanted, run, seeds_of, with_one_hash_seed
+
+    with_one_hash_seed()
+    wanted = Wanted(
+        seeds=seeds_of(seeds),
+        operations=operations,
+        only=tuple(int(number) for number in only.split(",") if number),
+        without=without,
+        jobs=jobs,
+        shrink_s=shrink_within if shrink else 0.0,
+        events=events,
+    )
+    raise SystemExit(run(wanted))
 
 
 @main.command()

@@ -31,6 +31,10 @@ class Client:
         """The decoded answer. Raises NotFound, Unavailable."""
         return self._send("GET", path)[0]
 
+    def post(self, path: str, limit_s: float) -> Any:
+        """The decoded answer to a request without a body that may take its time. Raises NotFound, Unavailable."""
+        return self._send("POST", path, limit_s=limit_s)[0]
+
     def server(self, name_or_id: str) -> Any:
         """As `servers/detail` shows it. Raises NotFound."""
         try:
@@ -54,10 +58,12 @@ class Client:
         with file.open("rb") as data:
             self._send("PUT", f"/image/v2/images/{image['id']}/file", data, {"Content-Type": "application/octet-stream"})
 
-    def _send(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
+    def _send(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, limit_s: float = TIME_LIMIT_S
+    ) -> Any:
         where = urlsplit(self._url)
         kind = http.client.HTTPSConnection if where.scheme == "https" else http.client.HTTPConnection
-        connection = kind(where.hostname or "", where.port, timeout=TIME_LIMIT_S)
+        connection = kind(where.hostname or "", where.port, timeout=limit_s)
         sent = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
         if self._token:
             sent["X-Auth-Token"] = self._token

@@ -4,6 +4,7 @@ No files but that memory, no processes, no clock.
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +24,20 @@ class NoFaults:
 
     def before(self, point: str, server_id: ServerId) -> None:
         """Let it pass."""
+
+
+class Remains:
+    """What a simulated driver has and nobody owns: put into `remains` by whoever wants to see it found, name → what it is."""
+
+    def __init__(self) -> None:
+        self.remains: dict[str, str] = {}
+
+    async def strays(self) -> Mapping[str, str]:
+        return dict(self.remains)
+
+    async def end_stray(self, name: str) -> None:
+        """None there is no error."""
+        self.remains.pop(name, None)
 
 
 class Memory:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from sqlalchemy import Connection, Select, exists, literal, not_, or_, select, union_all
+from sqlalchemy import Connection, Select, Table, exists, literal, not_, or_, select, union_all
 
 from kilonova.ledger import identity_tables as t
 from kilonova.ledger.actions import actions
@@ -63,10 +63,10 @@ def _networks(db: Connection) -> Iterator[Loose]:
         ((ROUTER_INTERFACE, ROUTER_GATEWAY), routers, "router port without router"),
         ((FLOATING_IP,), floating_ips, "floating IP port without floating IP"),
     ):
-        there = exists().where(table.c.id == ports.c.device_id)
+        there = [exists().where(table.c.id == ports.c.device_id)]
         if table is floating_ips:
-            there = or_(there, exists().where(floating_ips.c.floating_port_id == ports.c.id))
-        lost = select(ports.c.id, ports.c.device_id).where(ports.c.device_owner.in_(owners), not_(there))
+            there.append(exists().where(floating_ips.c.floating_port_id == ports.c.id))
+        lost = select(ports.c.id, ports.c.device_id).where(ports.c.device_owner.in_(owners), not_(or_(*there)))
         for port_id, owner in db.execute(lost):
             yield Loose(kind=kind, about=port_id, text=f"it belongs to {owner}, which is gone")
     led = exists().where(
@@ -140,7 +140,7 @@ def _identity(db: Connection) -> Iterator[Loose]:
             yield Loose(kind="role assignment of nobody", about=row.lost, text=text)
 
 
-def _ids(end: str, kind: str, table: "t.Table") -> Select[tuple[str, str]]:
+def _ids(end: str, kind: str, table: Table) -> Select[tuple[str, str]]:
     a = t.assignments.c
     what, which = (a.actor, a.actor_id) if end == "actor" else (a.target, a.target_id)
     gone = not_(exists().where(table.c.id == which))

@@ -103,6 +103,14 @@ class Images:
         self.remove(image_id, now)
         return True
 
+    def fail_snapshots_of(self, server_id: str, now: float) -> None:
+        """The server goes: whatever image of it waits for its bytes gets none."""
+        p = image_properties.c
+        of_server = select(p.image_id).where(p.image_id == images.c.id, p.name == "instance_uuid", p.value == server_id)
+        waiting = (images.c.deleted_at.is_(None), images.c.wanted_until.is_not(None), of_server.exists())
+        for image_id in self._connection.execute(select(images.c.id).where(*waiting)).scalars().all():
+            self.fail_snapshot(image_id, now)
+
     def rotate_backups(self, server_id: str, backup_type: str, rotation: int, now: float) -> None:
         """Only so many of the server's backups of this type stay, the newest. Their bytes go when control looks for orphans."""
         query = select(images.c.id).where(images.c.deleted_at.is_(None), images.c.status == ImageStatus.ACTIVE.value)
@@ -121,6 +129,10 @@ class Images:
         """Ids of all images whose bytes should be in the store."""
         query = select(images.c.id).where(images.c.deleted_at.is_(None), images.c.found_format.is_not(None))
         return set(self._connection.execute(query).scalars())
+
+    def removed_since(self, time: float) -> set[str]:
+        """Ids of images that went after this moment: their bytes may be on their way out."""
+        return set(self._connection.execute(select(images.c.id).where(images.c.deleted_at > time)).scalars())
 
     def for_boot(self, image_id: str, viewer: Viewer) -> BootImage:
         """What a build's order carries. Raises NotFound, and BadRequest when it cannot be booted, with the reason."""

@@ -60,6 +60,12 @@ class Migrations:
     def set_status(self, migration_id: int, status: str, now: float) -> None:
         self._db.execute(update(migrations).where(_c.id == migration_id).values(status=status, updated_at=now))
 
+    def cut_short(self, server_id: str, now: float) -> None:
+        """The server goes: a move that is under way has failed, one that waits for its owner's word is confirmed."""
+        for before, after in (("pre-migrating", "error"), ("finished", "confirmed")):
+            mine = (_c.server_id == server_id) & (_c.status == before)
+            self._db.execute(update(migrations).where(mine).values(status=after, updated_at=now))
+
     def of_server(self, server_id: str, migration_id: int) -> Migration:
         """Raises NotFound."""
         row = self._db.execute(select(migrations).where(_c.id == migration_id, _c.server_id == server_id)).one_or_none()

@@ -82,6 +82,8 @@ def order_removal(server: Server, request_id: str, user_id: str, world: OrderWor
     if placed is not None:
         books.orders.answered(server.id, placed.attempt)
     books.orders.no_more_tasks(server.id)
+    books.images.fail_snapshots_of(server.id, now)
+    books.migrations.cut_short(server.id, now)
     books.servers.deleting(server.id, now)
     books.actions.cut_short(server.id, "The server was deleted before this was over.", now)
     books.actions.begin_plain(server, "delete", request_id, user_id, now)
@@ -91,9 +93,21 @@ def order_removal(server: Server, request_id: str, user_id: str, world: OrderWor
         return
     books.orders.queue_removal(server, books.servers.attempt(server.id), server.node, "deleted by its owner")
     if not books.hosts.is_up(server.host, now):
-        # Its owner need not wait for a host that may never come back; the order stays in the queue for when it does.
-        books.servers.gone(server.id, now)
-        books.actions.deleted(server.id, now)
+        _let_its_owner_go(server.id, books, now)
+
+
+def end_overdue_removal(server: Server, world: OrderWorld) -> None:
+    """Its node has fallen silent since, or cannot finish: for its owner it is gone. The order, and what is held, stay."""
+    books = world.books
+    if books.servers.is_deleting(server.id):
+        _let_its_owner_go(server.id, books, world.desk.now)
+
+
+def _let_its_owner_go(server_id: str, books: Books, now: float) -> None:
+    """Nobody need wait for a host that may never come back; the order stays in the queue for when it does."""
+    books.servers.gone(server_id, now)
+    books.actions.deleted(server_id, now)
+    books.orders.announce("instance.delete.end", server_id, {"uuid": server_id, "state": "deleted"})
 
 
 def note_gone(report: ServerGone, world: OrderWorld) -> None:
@@ -105,6 +119,7 @@ def note_gone(report: ServerGone, world: OrderWorld) -> None:
         return  # what went was left over; the server has its place elsewhere
     books.hosts.free(report.server_id)
     books.networks.release_server_ports(report.server_id)
+    books.volumes.release_server(report.server_id, now)
     books.actions.carried(report.server_id, report.attempt, report.spans)
     if books.servers.is_deleting(report.server_id):
         _finish(report.server_id, books, now)

@@ -44,7 +44,7 @@ def order_resize(server: Server, asking: Asking, world: OrderWorld, *, flavor_id
     flavor = _new_flavor(server, asking, flavor_id, world)
     _check_quota(server, flavor, world)
     before = as_it_is(server, world)
-    both = _both(server.flavor, flavor)
+    both = both_sizes(server.flavor, flavor)
     _claim_instead(server, both, world)
     books, now = world.books, world.desk.now
     books.servers.set_flavor(server.id, server.flavor, flavor, now)
@@ -172,6 +172,18 @@ def note_reverted(revert: Revert, report: TaskDone, world: OrderWorld) -> None:
     _as_it_ran(revert, report, world)
 
 
+def resize_overdue(resize: Resize, world: OrderWorld) -> None:
+    """Nobody knows which of its sizes it has: ERROR, and the larger of both stays held."""
+    world.books.migrations.set_status(resize.migration_id, "error", world.desk.now)
+    nobody_knows(resize, world)
+
+
+def decision_overdue(asked: Asked, world: OrderWorld) -> None:
+    """The same for a resize that was to be confirmed or reverted."""
+    _end_move(asked, "error", world)
+    nobody_knows(asked, world)
+
+
 def _as_it_ran(asked: Asked, report: TaskDone, world: OrderWorld) -> None:
     vm_state, power = (states.ACTIVE, asked.was_power_state) if ran(asked) else (states.STOPPED, states.POWER_SHUTDOWN)
     world.books.servers.power_is(asked.server_id, vm_state, power, report.at)
@@ -215,7 +227,7 @@ def _check_quota(server: Server, flavor: Flavor, world: OrderWorld) -> None:
         raise refuse(room, used, **more, wanted=1)
 
 
-def _both(old: Flavor, new: Flavor) -> Flavor:
+def both_sizes(old: Flavor, new: Flavor) -> Flavor:
     """What is held while either may be wanted: one guest, but both sets of disks."""
     return replace(
         new,
@@ -256,7 +268,7 @@ REVERT = (
 )
 
 RESIZES = {
-    "resize": ServerAction(RESIZE, note_resized, note_not_resized),
-    "confirm_resize": ServerAction(CONFIRM, note_confirmed, back_to_before),
-    "revert_resize": ServerAction(REVERT, note_reverted, back_or_error),
+    "resize": ServerAction(RESIZE, note_resized, note_not_resized, resize_overdue),
+    "confirm_resize": ServerAction(CONFIRM, note_confirmed, back_to_before, decision_overdue),
+    "revert_resize": ServerAction(REVERT, note_reverted, back_or_error, decision_overdue),
 }

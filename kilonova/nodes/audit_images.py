@@ -30,10 +30,12 @@ class ImageAudit:
     async def look(self, ledger: Ledger, now: float) -> list[Finding]:
         """Everything that does not fit."""
         there = await self.store.inventory()
-        claimed, busy = await ledger.read(lambda tx: (tx.images.with_content(), tx.images.in_status(TAKING)))
+        claimed, busy, going = await ledger.read(
+            lambda tx: (tx.images.with_content(), tx.images.in_status(TAKING), tx.images.removed_since(now - YOUNG_S))
+        )
         later = await self.store.inventory() if claimed - there else there  # one that came between the two
         found = [_missing(image_id) for image_id in claimed - there - later]
-        found += [_orphan(image_id) for image_id in there - claimed - {image.id for image in busy}]
+        found += [_orphan(image_id) for image_id in there - claimed - going - {image.id for image in busy}]
         old = [image for image in busy if image.upload is not None and image.updated_at < now - YOUNG_S]
         live = await self.store.live_uploads() if old else set()
         found += [_dead(image.id) for image in old if image.upload not in live]

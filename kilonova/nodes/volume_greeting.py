@@ -57,7 +57,7 @@ def volume_answers(node: VolumeNode) -> Answerers:
             role="volume",
             sagas=tuple(OpenSaga(key=key, server_id=ServerId(order.volume_id), deadline=order.deadline) for key, order in orders),
             reports=waiting_reports(node.journal),
-            volumes=tuple(sorted(await store.inventory())),
+            volumes=tuple(sorted([one for one in await store.inventory() if await store.has(one)])),
             exports=dict(await store.exports()),
             snapshots=dict(await store.snapshots()) if isinstance(store, WithSnapshots) else {},
             strays=dict(await store.strays()) if isinstance(store, WithStrays) else {},
@@ -68,6 +68,7 @@ def volume_answers(node: VolumeNode) -> Answerers:
             await node.store.end_export(volume_id, attachment_id)
         if order.say_again:
             node.reporter.wake()
-        return Tidied(failed=await end_strays(node.store, order.strays) if isinstance(node.store, WithStrays) else {})
+        idle = tuple(name for name in order.strays if name.partition(".")[0] not in node.working_on())
+        return Tidied(failed=await end_strays(node.store, idle) if isinstance(node.store, WithStrays) else {})
 
     return {InventoryWanted: tell, Tidy: tidy}

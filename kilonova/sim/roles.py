@@ -21,6 +21,7 @@ from kilonova.bus.simulated import LocalBroker, LocalBus
 from kilonova.bus.subjects import ask_subject
 from kilonova.drivers.disks.simulated import SimulatedDisks
 from kilonova.drivers.hypervisor.simulated import SimulatedHypervisor
+from kilonova.drivers.imagestore.files import FileStore
 from kilonova.drivers.network.simulated import SimulatedNetwork
 from kilonova.drivers.simulation import Faults as DriverFaultsPort
 from kilonova.drivers.volumes.simulated import SimulatedVolumes
@@ -28,7 +29,6 @@ from kilonova.errors import BuildFailed, Unavailable
 from kilonova.ledger.ledger import Ledger
 from kilonova.model.guest import HostFacts
 from kilonova.model.ids import HostName, NodeName
-from kilonova.nodes.audit import Auditor
 from kilonova.nodes.compute import ComputeNode
 from kilonova.nodes.control import ControlNode
 from kilonova.nodes.desk import Desk
@@ -38,6 +38,7 @@ from kilonova.nodes.hands import HostHands
 from kilonova.nodes.inventory_answers import compute_answers, network_answers
 from kilonova.nodes.network import NetworkNode
 from kilonova.nodes.relay import Relay
+from kilonova.nodes.repair.repair import Means, Repair
 from kilonova.nodes.role import together
 from kilonova.nodes.sweeper import Sweeper
 from kilonova.nodes.volume import VolumeNode
@@ -58,6 +59,11 @@ class Terms:
     """What a simulated cloud is like. Seconds; memory in MiB, disk in GiB."""
 
     build_limit_s: float = 600.0
+    action_limit_s: float | None = None
+    """None: `build_limit_s`, here and below."""
+    volume_limit_s: float | None = None
+    reservation_limit_s: float = 3600.0
+    resize_confirm_window_s: float = 0.0
     network_limit_s: float = 30.0
     send_again_after_s: float = 0.1
     """By the real clock: the loop's pauses are skipped, this one is not."""
@@ -261,7 +267,18 @@ class ControlRole(Role):
     def order_terms(self, now: float) -> OrderDesk:
         tickets = Tickets(b"0" * 32)
         limit_s = self.ground.terms.build_limit_s
-        return OrderDesk(now=now, build_limit_s=limit_s, ratios=Ratios(), ticket=tickets.issue, send_ticket=tickets.issue_write)
+        terms = self.ground.terms
+        return OrderDesk(
+            now=now,
+            build_limit_s=limit_s,
+            action_limit_s=limit_s if terms.action_limit_s is None else terms.action_limit_s,
+            volume_limit_s=limit_s if terms.volume_limit_s is None else terms.volume_limit_s,
+            reservation_limit_s=terms.reservation_limit_s,
+            resize_confirm_window_s=terms.resize_confirm_window_s,
+            ratios=Ratios(),
+            ticket=tickets.issue,
+            send_ticket=tickets.issue_write,
+        )
 
     async def _begin(self) -> Sequence[Coroutine[Any, Any, None]]:
         ledger = self.ledger
@@ -270,8 +287,9 @@ class ControlRole(Role):
         ledger.on_orders = together(relay.wake, keeper.wake)
         desk = Desk(ledger, self.bus, relay, self.order_terms)
         node = ControlNode(NodeName(self.name), ledger, self.bus, self.order_terms)
-        self.auditor = Auditor(ledger, self.bus, time.time)
-        internal = service(Tickets(b"0" * 32), self.auditor.audit)
+        store = FileStore(self.ground.folder / "images")
+        self.auditor = Repair(Means(ledger, self.bus, self.order_terms, time.time, store))
+        internal = service(Tickets(b"0" * 32), self.auditor.audit, self.auditor.repair)
         app = self.ground.web(self.ground.folder, ledger, desk, [*self.ground.terms.services, internal], self.readiness)
         self.client = self.ground.door.client = self._front_door(app)
         sweeper = Sweeper(ledger, self.order_terms, 3600.0, self.ground.terms.send_again_after_s)

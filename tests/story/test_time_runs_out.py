@@ -86,7 +86,7 @@ async def test_a_guest_that_nobody_knows_is_named_and_left_alone(cloud_of: Cloud
     node = cloud.computes["compute-1"].node
     await compute_says_hello(node, node.bus, first=False)
     findings = await cloud.audit()
-    assert {(finding.kind, finding.about) for finding in findings} == {("disks without server", stranger)}
+    assert {(finding.kind, finding.about) for finding in findings} == {("unknown disks", stranger)}
     assert stranger in await node.hosts[HostName("sim-1")].disks.inventory()
     await node.hosts[HostName("sim-1")].disks.remove(stranger)
     await deleted(cloud, server_id)

@@ -15,7 +15,7 @@ from kilonova.errors import KilonovaError, NotFound
 from kilonova.model.images import Image, ImageStatus
 
 log = logging.getLogger(__name__)
-TIDY_EVERY_S = 300.0
+TIDY_EVERY_S = 30.0
 _GRACE_S = 60.0
 _TAKING = (ImageStatus.SAVING, ImageStatus.UPLOADING, ImageStatus.IMPORTING)
 

@@ -12,9 +12,10 @@ from kilonova.api.internal.tickets import Tickets
 from kilonova.api.rights import Right
 from kilonova.api.service import Service
 from kilonova.errors import NotFound
-from kilonova.lifecycle.audit import AuditReport
+from kilonova.lifecycle.audit import AuditReport, RepairReport
 
 Audit = Callable[[], Awaitable[AuditReport]]
+Repair = Callable[[bool], Awaitable[RepairReport]]
 
 
 async def ready(call: Call) -> Answer:
@@ -61,8 +62,18 @@ def audit_handler(audit: Audit) -> Handler:
     return compare
 
 
-def service(tickets: Tickets, audit: Audit) -> Service:
-    image, receive, compare = image_handler(tickets), receive_handler(tickets), audit_handler(audit)
+def repair_handler(repair: Repair) -> Handler:
+    """POST /internal/audit/repair: what was found, what was done, what is left. ``?unknown=yes``: see docs/operating.md."""
+
+    async def mend(call: Call) -> Answer:
+        return Answer(200, to_builtins(await repair(call.param("unknown") == "yes")))
+
+    return mend
+
+
+def service(tickets: Tickets, audit: Audit, repair: Repair) -> Service:
+    image, receive = image_handler(tickets), receive_handler(tickets)
+    compare, mend = audit_handler(audit), repair_handler(repair)
     return Service(
         name="internal",
         mount="/internal",
@@ -71,6 +82,7 @@ def service(tickets: Tickets, audit: Audit) -> Service:
             "/images/{image_id}": {"GET": image, "PUT": receive},
             "/traces/{server_id}": {"GET": trace},
             "/audit": {"GET": compare},
+            "/audit/repair": {"POST": mend},
         },
         rights={
             ready: Right.ANYONE,
@@ -78,6 +90,7 @@ def service(tickets: Tickets, audit: Audit) -> Service:
             receive: Right.ANYONE,
             trace: Right.READER,
             compare: Right.ADMIN,
+            mend: Right.ADMIN,
         },
         error_body=compute_body,
     )

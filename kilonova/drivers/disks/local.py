@@ -93,6 +93,10 @@ class QcowDisks:
         """The second set goes, and, if `kept` says so, those that were kept from before; the disks in use stay."""
         await asyncio.to_thread(spare.drop, server_folder(self._root, server_id, _PART).parent, kept)
 
+    async def spares(self) -> set[ServerId]:
+        """The servers that have a second set, new or old, whole or half."""
+        return set().union(*(servers_with(self._root, part) for part in spare.PARTS))
+
     async def existing(self, build: Placed) -> tuple[Disk, ...]:
         """The disks `assemble` has made. Raises BuildFailed when they are not there."""
         folder = server_folder(self._root, build.server_id, _PART)

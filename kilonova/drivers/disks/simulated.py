@@ -72,6 +72,10 @@ class SimulatedDisks:
         if self.spare_of(server_id) == "new" or (kept and self.spare_of(server_id)):
             self._become(server_id, "root")
 
+    async def spares(self) -> set[ServerId]:
+        """The servers that have a second set."""
+        return {server_id for server_id in self._memory.words if self.spare_of(server_id)}
+
     def spare_of(self, server_id: ServerId) -> str:
         """``new``, ``old`` or nothing: which set is there beside that in use."""
         return self._memory.words.get(server_id, "").partition("+")[2]

@@ -172,6 +172,28 @@ class QemuHypervisor:
         powers = await asyncio.gather(*(guest.power() for _, guest in guests))
         return dict(self._ended) | {server_id: power for (server_id, _), power in zip(guests, powers, strict=True)}
 
+    async def strays(self) -> Mapping[str, str]:
+        """Server id → …, of QEMUs with our mark that this host does not know: also other hosts' and other clouds'."""
+        await self._adopt_all()
+        found = await asyncio.to_thread(process.all_uuids)
+        known = servers_with(self._root, _PART) | self._guests.keys()
+        return {uuid: "a QEMU runs for it that its host does not know" for uuid in found - known}
+
+    async def end_stray(self, name: str) -> None:
+        """That QEMU ends, unless this host knows it by now. Raises Unavailable."""
+        server_id = ServerId(name)
+        async with self._turn(server_id):
+            if server_id in self._guests or self._folder(server_id).exists():
+                return
+            found = await asyncio.to_thread(process.find, server_id)
+            running = process.open_again(*found, server_id) if found else None
+            if running is not None:
+                running.kill()
+                ended = await running.wait(_GREETING_S)
+                running.let_go()
+                if not ended:
+                    raise Unavailable("The process cannot be ended at the moment.")
+
     async def console_output(self, server_id: ServerId, lines: int | None) -> str:
         """The last `lines` lines (None: all that is kept, up to a MiB) of the serial console. Raises NotFound."""
         try:

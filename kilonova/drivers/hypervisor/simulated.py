@@ -8,17 +8,18 @@ from typing import cast
 
 from kilonova.build.needs import Progress
 from kilonova.build.record import Placed, Wired
-from kilonova.drivers.simulation import Faults, Memory, NoFaults
+from kilonova.drivers.simulation import Faults, Memory, NoFaults, Remains
 from kilonova.errors import NotFound
 from kilonova.model.guest import Disk, Guest, HostFacts, PowerState
 from kilonova.model.ids import PortId, ServerId
 from kilonova.model.port import Wire
 
 
-class SimulatedHypervisor:
+class SimulatedHypervisor(Remains):
     """One simulated host. `state` keeps its guests over a restart of the role; `delay_s` is how long a start takes."""
 
     def __init__(self, facts: HostFacts, state: Path | None = None, faults: Faults | None = None, delay_s: float = 0.0) -> None:
+        super().__init__()
         self._facts = facts
         self._memory = Memory(state)
         self._faults = faults or NoFaults()

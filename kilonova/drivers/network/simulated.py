@@ -4,16 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kilonova.drivers.network.remembered import RememberedFabric
-from kilonova.drivers.simulation import Faults, Memory, NoFaults
+from kilonova.drivers.simulation import Faults, Memory, NoFaults, Remains
 from kilonova.model.ids import ServerId
 from kilonova.model.port import Port, Wire
 
 
-class SimulatedNetwork(RememberedFabric):
+class SimulatedNetwork(RememberedFabric, Remains):
     """A simulated network node. `state` keeps who has ports over a restart; `faults` makes it fail."""
 
     def __init__(self, state: Path | None = None, faults: Faults | None = None) -> None:
         super().__init__(state and state.with_name(f"{state.name}.fabric"))
+        Remains.__init__(self)
         self._memory = Memory(state)
         self._faults = faults or NoFaults()
 

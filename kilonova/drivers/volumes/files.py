@@ -21,6 +21,7 @@ from kilonova.drivers.identity import Identity, UidRange
 from kilonova.drivers.volumes import served
 from kilonova.drivers.volumes.exports import Exports
 from kilonova.drivers.volumes.images import QemuImg
+from kilonova.drivers.volumes.inside import snapshot_names
 from kilonova.errors import BadRequest, BuildFailed
 from kilonova.lifecycle.volume_work import VolumeOrder
 from kilonova.model.image import BootImage
@@ -183,6 +184,21 @@ class VolumeFiles:
         await self._exports.adopt()
         return dict(self._exports.served())
 
+    async def snapshots(self) -> Mapping[str, tuple[str, ...]]:
+        """Volume id → the snapshots in its file, of each whose file says so."""
+        return await asyncio.to_thread(self._snapshots)
+
+    async def strays(self) -> Mapping[str, str]:
+        """Folders that work on a volume makes for itself, and ends."""
+        parts = (folder.name for folder in self._root.iterdir() if "." in folder.name)
+        return {name: "a folder that work on a volume has left" for name in parts}
+
+    async def end_stray(self, name: str) -> None:
+        """The folder goes; a whole volume never does."""
+        volume_id, dot, _ = name.partition(".")
+        if dot and "/" not in name and _SAFE.match(volume_id):
+            await asyncio.to_thread(shutil.rmtree, self._root / name, ignore_errors=True)
+
     async def close(self, keep: bool) -> None:
         await self._exports.close(keep)
 
@@ -244,6 +260,14 @@ class VolumeFiles:
 
     def _file(self, volume_id: str) -> Path:
         return self._folder(volume_id) / _FILE
+
+    def _snapshots(self) -> dict[str, tuple[str, ...]]:
+        found = {}
+        for folder in self._root.iterdir():
+            names = snapshot_names(folder / _FILE) if "." not in folder.name else None
+            if names is not None:
+                found[folder.name] = names
+        return found
 
     def _packed(self, order: VolumeOrder) -> Path:
         return self._root / f"{self._folder(order.volume_id).name}.{order.work_id}"

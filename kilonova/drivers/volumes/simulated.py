@@ -1,9 +1,10 @@
 """Volumes by name only: no file is made, nothing is served. For fleets in one process."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
-from kilonova.drivers.simulation import Faults, Memory, NoFaults
+from kilonova.drivers.simulation import Faults, Memory, NoFaults, Remains
 from kilonova.drivers.volumes.files import Send
 from kilonova.errors import BuildFailed
 from kilonova.lifecycle.volume_work import VolumeOrder
@@ -11,10 +12,11 @@ from kilonova.model.ids import ServerId
 from kilonova.model.volume_link import NbdAddress
 
 
-class SimulatedVolumes:
+class SimulatedVolumes(Remains):
     """A VolumeStore (see lifecycle/volume_needs.py). `state` keeps its volumes over a restart; `faults` makes it fail."""
 
     def __init__(self, state: Path | None = None, faults: Faults | None = None, send: Send | None = None) -> None:
+        super().__init__()
         self._send = send
         self._volumes = Memory(state)
         self._exports = Memory(None if state is None else state.with_name(f"{state.name}.exports"))
@@ -96,6 +98,10 @@ class SimulatedVolumes:
     async def exports(self) -> dict[str, str]:
         """Volume id → the attachment it is served to."""
         return {str(volume_id): attachment for volume_id, attachment in self._exports.words.items()}
+
+    async def snapshots(self) -> Mapping[str, tuple[str, ...]]:
+        """Volume id → its snapshots."""
+        return {str(volume_id): tuple(sorted(self._snapshots(volume_id))) for volume_id in self._volumes.words}
 
     async def close(self, keep: bool) -> None:
         """Nothing to stop."""

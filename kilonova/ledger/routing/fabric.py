@@ -103,6 +103,11 @@ class Fabric:
             if row.gone and revision is None:
                 self._db.execute(delete(fabric).where(this))
                 continue
+            if revision is not None and revision > row.wanted:
+                # A ledger restored from a backup: the node leaves what it has alone until it hears of something newer.
+                newer = {"wanted": revision + 1, "confirmed": revision, "settled": False, "refused": None}
+                self._db.execute(update(fabric).where(this).values(newer))
+                continue
             as_wanted = not row.gone and revision == row.wanted
             if as_wanted != row.settled:
                 self._db.execute(update(fabric).where(this).values(confirmed=revision or 0, settled=as_wanted))

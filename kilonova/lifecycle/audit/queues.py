@@ -30,7 +30,8 @@ def queues(view: LedgerView, found: Sequence[QueueState] | None, wanted: Mapping
             text = f"no host or node has this name; {queue.messages} messages are in it"
             yield Finding(kind="queue of nobody", about=queue.name, text=text)
     for name in sorted(wanted.keys() - {queue.name for queue in found if queue.read}):
-        yield Finding(kind="queue without reader", about=name, text=f"orders for {wanted[name]} would reach nobody")
+        text = f"orders for {wanted[name]} would reach nobody"
+        yield Finding(kind="queue without reader", about=name, text=text, host=wanted[name])
 
 
 def orders(
