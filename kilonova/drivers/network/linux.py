@@ -159,6 +159,15 @@ class LinuxNetwork:
         owned = {place.namespace for place in self._store.networks().values()} | self._fabric.namespaces()
         return await asyncio.to_thread(self._assembly.strays, owned)
 
+    async def strays(self) -> Mapping[str, str]:
+        """For the audit: what `orphans` names."""
+        return dict.fromkeys(await self.orphans(), "a namespace, link or DHCP folder of this cloud that no network owns")
+
+    async def end_stray(self, name: str) -> None:
+        """It goes, unless a network owns it by now."""
+        if name in await self.orphans():
+            await asyncio.to_thread(self._assembly.take_down, name)
+
     async def close(self, keep: bool) -> None:
         """`keep`: only stop answering metadata, the guests' networks go on. Else: everything of this cloud goes."""
         await self._networks.close()
