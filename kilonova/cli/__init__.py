@@ -1,6 +1,7 @@
 """kilonova on the command line. Each verb imports what it needs when it is called, so that ``--help`` is quick."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -177,23 +178,12 @@ def clean(data: Path) -> None:
 @click.option(
     "--events", type=click.IntRange(0, 1_000_000), default=60, show_default=True, help="How many of the last events to print."
 )
-def sim(
-    seeds: str, operations: int, only: str, without: tuple[str, ...], jobs: int, shrink: bool, shrink_within: float, events: int
-) -> None:
+def sim(**words: Any) -> None:
     """Simulate whole clouds, everything that goes wrong in them decided by a seed; exits with 1 when a promise is not kept."""
-    from kilonova.cli.sim import Wanted, run, seeds_of, with_one_hash_seed
+    from kilonova.cli.sim import run, wanted, with_one_hash_seed
 
     with_one_hash_seed()
-    wanted = Wanted(
-        seeds=seeds_of(seeds),
-        operations=operations,
-        only=tuple(int(number) for number in only.split(",") if number),
-        without=without,
-        jobs=jobs,
-        shrink_s=shrink_within if shrink else 0.0,
-        events=events,
-    )
-    raise SystemExit(run(wanted))
+    raise SystemExit(run(wanted(**words)))
 
 
 @main.command()

@@ -31,7 +31,6 @@ PACES_S = (0.02, 0.1, 0.5, 2.0)
 """How long, on average, until the next client comes."""
 CLIENTS_WITHIN_S = 900.0
 """Loop time in which the last answer must have come, faults or none."""
-LOOK_EVERY_S = 0.5
 MOST_TURNS = 5_000_000
 
 
@@ -109,7 +108,7 @@ class Simulation:
             tenants = stage.tenants[: self._chance.randint(1, len(stage.tenants))]
             workload = Workload(cloud, random.Random(f"{self.case.seed}/workload"), tenants, self.nemesis.excuses)
             watcher = Watcher(cloud, workload)
-            watching = asyncio.create_task(watcher.run(LOOK_EVERY_S))
+            watching = asyncio.create_task(watcher.run())
             found = await self._live_through(cloud, workload)
             watching.cancel()
             self._builds = sum(promise.kind == "server" for promise in workload.accepted.values())

@@ -52,6 +52,10 @@ class Stage:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Its folder goes."""
         self.database.close()
         shutil.rmtree(self._root)
 
