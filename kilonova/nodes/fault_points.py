@@ -96,7 +96,7 @@ class StruckBus(Unobserved):
 
 
 def name_of(change: Callable[..., Any]) -> str:
-    """The function or method that the transaction is written down in, or is: ``Desk.order``, ``Sweeper.sweep``."""
+    """The function or method that the transaction is, or is written down in: ``Desk.order``, ``Sweeper.end``."""
     while isinstance(change, partial):
         change = change.func
-    return change.__qualname__.partition(".<locals>")[0]
+    return ".".join(part.lstrip("_") for part in change.__qualname__.partition(".<locals>")[0].split("."))

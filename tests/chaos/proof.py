@@ -46,10 +46,10 @@ class Proof:
         self.recovery_s: float | None = None
         self._struck_at: float | None = None
 
-    def fired(self, where: str) -> None:
-        """The fault did strike, at this point or in this place; recovery counts from the first of them."""
+    def fired(self, where: str, ago_s: float = 0.0) -> None:
+        """The fault did strike, at this point or in this place, so long ago; recovery counts from the first of them."""
         self.places.append(where)
-        self._struck_at = self._struck_at or time.monotonic()
+        self._struck_at = self._struck_at or time.monotonic() - ago_s
 
     def recovered(self) -> float:
         """What was broken works again; the seconds it took. For cases where that is not a server's end."""

