@@ -13,6 +13,7 @@ from kilonova.model.ids import ServerId
 
 REMEMBERED_S = 2 * 24 * 3600.0
 """As long as the broker keeps a message."""
+FORGET_EVERY_S = 3600.0
 WRITES = ("note_wanted", "note_over")
 """The methods that leave something on disk: at each of them faults on demand can strike."""
 
@@ -54,7 +55,7 @@ class Attempts:
 
     def _note(self, server_id: ServerId, wanted: int, over: int) -> None:
         now = time.time()
-        if now > self._forgotten_at + 3600:
+        if now > self._forgotten_at + FORGET_EVERY_S:
             self._db.execute("DELETE FROM attempts WHERE at < ?", (now - REMEMBERED_S,))
             self._forgotten_at = now
         self._db.execute(
