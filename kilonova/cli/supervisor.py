@@ -13,8 +13,8 @@ from pathlib import Path
 import click
 
 PR_SET_PDEATHSIG = 1
-SOON_S = 5.0
-"""A process that lived shorter than this is waited for a little before it is started again."""
+SOON_S = 2.0
+"""A process that lived shorter than this is waited for a little before it is started again; one that served is not."""
 PAUSES_S = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)
 _LIBC = ctypes.CDLL(None)
 
