@@ -1,6 +1,6 @@
 """Fetches images from control by HTTP: one GET, streamed to disk at constant memory, with a ticket as the only right.
 
-It does not resume and does not retry: the build that asked does, with the deadline it has.
+It does not resume; what was not answered it tries again, within the deadline of who asked.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 from kilonova.build.needs import Progress
 from kilonova.drivers.disks.course import Course
 from kilonova.drivers.disks.fetch import CheckedFile
+from kilonova.drivers.disks.patience import PATIENCE_S, patiently
 from kilonova.errors import BuildFailed, Unavailable
 from kilonova.model.image import BootImage
 
@@ -19,14 +20,20 @@ _PIECE = 1 << 20
 
 
 class HttpFetch:
-    """Images from ``{control_url}/internal/images/{image_id}``. `quiet_s`: the longest silence that is borne."""
+    """Images from ``{control_url}/internal/images/{image_id}``. `quiet_s`: the longest silence that is borne.
 
-    def __init__(self, control_url: str, quiet_s: float = 30.0) -> None:
+    `patience_s`: for so long it is tried again where control does not answer.
+    """
+
+    def __init__(self, control_url: str, quiet_s: float = 30.0, patience_s: float = PATIENCE_S) -> None:
         self._url = urlsplit(control_url)
-        self._quiet_s = quiet_s
+        self._quiet_s, self._patience_s = quiet_s, patience_s
 
     async def fetch(self, image: BootImage, ticket: str, into: Path, progress: Progress) -> None:
         """Stream the image into `into`. Raises BuildFailed (refused, wrong bytes) or Unavailable (no answer, broken off)."""
+        await patiently(lambda: self._fetch_once(image, ticket, into, progress), self._patience_s)
+
+    async def _fetch_once(self, image: BootImage, ticket: str, into: Path, progress: Progress) -> None:
         loop = asyncio.get_running_loop()
         stop = threading.Event()
 
@@ -65,3 +72,5 @@ class HttpFetch:
         while count := answer.readinto(buffer):
             file.write(buffer[:count])
             course.went_on(file.written / max(image.size, 1))
+        if answer.length:
+            raise Unavailable("The image could not be fetched: the image service broke off.")

@@ -1,6 +1,6 @@
 """Sends a snapshot to control by HTTP: one PUT from a file at constant memory, with a ticket as the only right.
 
-It does not retry: the saga that asked does. Sending again is safe, also when only the answer was lost.
+What was not answered is sent again: that is safe, also when only the answer was lost.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 
 from kilonova.build.needs import Progress
 from kilonova.drivers.disks.course import Course
+from kilonova.drivers.disks.patience import PATIENCE_S, patiently
 from kilonova.errors import BuildFailed, Unavailable
 
 _PIECE = 1 << 20
@@ -21,14 +22,22 @@ _FINISH_S = 300.0
 
 
 class HttpSend:
-    """Images to ``{control_url}/internal/images/{image_id}``. `quiet_s`: the longest silence that is borne while sending."""
+    """Images to ``{control_url}/internal/images/{image_id}``. `quiet_s`: the longest silence that is borne while sending.
 
-    def __init__(self, control_url: str, quiet_s: float = 30.0, finish_s: float = _FINISH_S) -> None:
+    `patience_s`: for so long it is tried again where control does not answer.
+    """
+
+    def __init__(
+        self, control_url: str, quiet_s: float = 30.0, finish_s: float = _FINISH_S, patience_s: float = PATIENCE_S
+    ) -> None:
         self._url = urlsplit(control_url)
-        self._quiet_s, self._finish_s = quiet_s, finish_s
+        self._quiet_s, self._finish_s, self._patience_s = quiet_s, finish_s, patience_s
 
     async def send(self, image_id: str, ticket: str, path: Path, progress: Progress) -> None:
         """The file becomes the image's data. Raises BuildFailed (refused) or Unavailable (no answer, broken off)."""
+        await patiently(lambda: self._send_once(image_id, ticket, path, progress), self._patience_s)
+
+    async def _send_once(self, image_id: str, ticket: str, path: Path, progress: Progress) -> None:
         loop = asyncio.get_running_loop()
         stop = threading.Event()
 

@@ -27,7 +27,7 @@ ALICE = Viewer(project_id="alice")
 
 
 def _app(cloud: ImageCloud) -> Any:
-    return application(cloud.world, [SERVICE, service(TICKETS, cast(Any, None))])
+    return application(cloud.world, [SERVICE, service(TICKETS, cast(Any, None), cast(Any, None))])
 
 
 async def _begin(cloud: ImageCloud) -> str:
@@ -66,7 +66,7 @@ async def test_refusals(cloud: ImageCloud, tmp_path: Path) -> None:
     with (tmp_path / "large").open("wb") as file:
         file.truncate(LARGEST + 1)
     async with listening(_app(cloud)) as port:
-        send = HttpSend(f"http://127.0.0.1:{port}")
+        send = HttpSend(f"http://127.0.0.1:{port}", patience_s=0)
         with pytest.raises((BuildFailed, Unavailable)):
             await send.send(image_id, TICKETS.issue(image_id, "host-1", time.time() + 60), tmp_path / "disk", no_progress)
         with pytest.raises((BuildFailed, Unavailable)):

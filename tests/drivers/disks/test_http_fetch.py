@@ -69,7 +69,7 @@ async def test_an_image_arrives_with_its_ticket(service: Service, tmp_path: Path
 async def test_a_refusal(service: Service, tmp_path: Path, status: int, error: type[Exception]) -> None:
     service.status = status
     with pytest.raises(error):
-        await HttpFetch(service.url).fetch(image_of(CONTENT), "t", tmp_path / "image", no_progress)
+        await HttpFetch(service.url, patience_s=0).fetch(image_of(CONTENT), "t", tmp_path / "image", no_progress)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -77,29 +77,42 @@ async def test_a_refusal(service: Service, tmp_path: Path, status: int, error: t
 async def test_wrong_bytes(service: Service, tmp_path: Path, body: bytes) -> None:
     service.body = body
     with pytest.raises(BuildFailed):
-        await HttpFetch(service.url).fetch(image_of(CONTENT), "t", tmp_path / "image", no_progress)
+        await HttpFetch(service.url, patience_s=0).fetch(image_of(CONTENT), "t", tmp_path / "image", no_progress)
     assert list(tmp_path.iterdir()) == []
 
 
 async def test_broken_off_in_the_middle(service: Service, tmp_path: Path) -> None:
     service.stop_after = 1000
     service.silent.set()
-    with pytest.raises((BuildFailed, Unavailable)):
-        await HttpFetch(service.url).fetch(image_of(CONTENT), "t", tmp_path / "image", no_progress)
+    with pytest.raises(Unavailable):
+        await HttpFetch(service.url, patience_s=0).fetch(image_of(CONTENT), "t", tmp_path / "image", no_progress)
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_what_was_broken_off_is_fetched_again(service: Service, tmp_path: Path) -> None:
+    service.stop_after = 1000
+    service.silent.set()
+    fetching = asyncio.create_task(HttpFetch(service.url).fetch(image_of(CONTENT), "t", tmp_path / "image", no_progress))
+    async with asyncio.timeout(10):
+        while not service.asked:
+            await asyncio.sleep(0.01)
+    service.stop_after = None
+    await fetching
+    assert (tmp_path / "image").read_bytes() == CONTENT
+    assert len(service.asked) > 1
 
 
 async def test_a_silent_service_is_not_waited_for(service: Service, tmp_path: Path) -> None:
     service.stop_after = 1000
     with pytest.raises(Unavailable):
-        await HttpFetch(service.url, quiet_s=0.2).fetch(image_of(CONTENT), "t", tmp_path / "image", no_progress)
+        await HttpFetch(service.url, quiet_s=0.2, patience_s=0).fetch(image_of(CONTENT), "t", tmp_path / "image", no_progress)
     assert list(tmp_path.iterdir()) == []
 
 
 async def test_nobody_there(service: Service, tmp_path: Path) -> None:
     service.server.server_close()
     with pytest.raises(Unavailable, match="could not be fetched"):
-        await HttpFetch(service.url, quiet_s=2).fetch(image_of(CONTENT), "t", tmp_path / "image", no_progress)
+        await HttpFetch(service.url, quiet_s=2, patience_s=0).fetch(image_of(CONTENT), "t", tmp_path / "image", no_progress)
 
 
 async def test_a_cancelled_fetch_stops_and_cleans_up(service: Service, tmp_path: Path) -> None:

@@ -79,25 +79,37 @@ async def test_a_snapshot_arrives_with_its_ticket(service: Service, snapshot: Pa
 async def test_a_refusal(service: Service, snapshot: Path, status: int, error: type[Exception]) -> None:
     service.status = status
     with pytest.raises(error):
-        await HttpSend(service.url).send("an-image", "t", snapshot, no_progress)
+        await HttpSend(service.url, patience_s=0).send("an-image", "t", snapshot, no_progress)
+
+
+async def test_what_was_not_taken_is_sent_again(service: Service, snapshot: Path) -> None:
+    service.status = 503
+    sending = asyncio.create_task(HttpSend(service.url).send("an-image", "t", snapshot, no_progress))
+    async with asyncio.timeout(10):
+        while not service.asked:
+            await asyncio.sleep(0.01)
+    service.status = 204
+    await sending
+    assert [content for _, _, content in service.asked] == [CONTENT] * len(service.asked)
+    assert len(service.asked) > 1
 
 
 async def test_a_service_that_wants_no_more(service: Service, snapshot: Path) -> None:
     service.status, service.read_at_most = 401, 1000
     with pytest.raises((BuildFailed, Unavailable)):
-        await HttpSend(service.url).send("an-image", "t", snapshot, no_progress)
+        await HttpSend(service.url, patience_s=0).send("an-image", "t", snapshot, no_progress)
 
 
 async def test_a_service_that_never_answers(service: Service, snapshot: Path) -> None:
     service.answer.clear()
     with pytest.raises(Unavailable):
-        await HttpSend(service.url, finish_s=0.2).send("an-image", "t", snapshot, no_progress)
+        await HttpSend(service.url, finish_s=0.2, patience_s=0).send("an-image", "t", snapshot, no_progress)
 
 
 async def test_nobody_there(service: Service, snapshot: Path) -> None:
     service.server.server_close()
     with pytest.raises(Unavailable, match="could not be stored"):
-        await HttpSend(service.url, quiet_s=2).send("an-image", "t", snapshot, no_progress)
+        await HttpSend(service.url, quiet_s=2, patience_s=0).send("an-image", "t", snapshot, no_progress)
 
 
 async def test_a_cancelled_one_stops(service: Service, tmp_path: Path) -> None:
