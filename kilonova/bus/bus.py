@@ -31,7 +31,8 @@ PUT_WITHIN_S = 5.0
 AGAIN_S = 0.05
 """Pause before asking again where nobody answered yet."""
 STILL_THERE_S = 1.0
-"""A question without a reply is asked again after so long, then twice as long, and so on: whoever had it may be dead."""
+LONGEST_PAUSE_S = 4.0
+"""A question without a reply is asked again after so long, then after twice as long, at most so: whoever had it may be dead."""
 _NO_OBSERVER = Unobserved()
 
 
@@ -231,7 +232,7 @@ class NatsBus:
             while not future.done():
                 await self._send(subject, inbox, packed)
                 await asyncio.wait({future}, timeout=pause)
-                pause *= 2
+                pause = min(2 * pause, LONGEST_PAUSE_S)
             reply = future.result()
         except Unavailable:
             return None
