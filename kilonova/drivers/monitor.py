@@ -52,11 +52,16 @@ class Monitor:
                 os.close(place)
         return cls(client, shutdowns, _socket_of(client))
 
-    def _send(self, fd: int) -> None:
-        """An open file, in the message before the command that names it. The library's own way knows asyncio's sockets only."""
+    @property
+    def open(self) -> bool:
+        """False when the connection has broken."""
         from qemu.qmp import Runstate
 
-        if self._client.runstate != Runstate.RUNNING:
+        return self._client.runstate == Runstate.RUNNING
+
+    def _send(self, fd: int) -> None:
+        """An open file, in the message before the command that names it. The library's own way knows asyncio's sockets only."""
+        if not self.open:
             raise Unavailable("The guest's process does not answer.")
         try:
             with socket.socket(fileno=os.dup(self._socket)) as own:

@@ -4,6 +4,7 @@ It is made around a process that runs already (``launch.py`` starts it); which g
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
@@ -16,7 +17,11 @@ from kilonova.drivers.process import Process
 from kilonova.errors import Unavailable
 from kilonova.model.guest import Guest, PowerState
 
+_log = logging.getLogger(__name__)
+
 _ASK_AGAIN_S = 3.0
+_LOOK_EVERY_S = 5.0
+_REACH_S = 5.0
 _QUIT_S = 5.0
 _DIE_S = 10.0
 _POWER: dict[str, PowerState] = {
@@ -122,27 +127,47 @@ class QemuGuest:
         return await self._process.wait(timeout_s)
 
     async def _follow(self, on_end: Callable[[Self, bool], None]) -> None:
-        reason = await self._powered_off()
-        if reason is not None:
-            self._note("crashed" if "panic" in reason else "shutdown")
-            await self._quit()
+        while not self._process.ended.is_set():
+            reason = await self._powered_off()
+            if reason is not None:
+                self._note("crashed" if "panic" in reason else "shutdown")
+                await self._quit()
+                break
+            if not await self._process.wait(_LOOK_EVERY_S):
+                await self._reach_again()
         await self._process.ended.wait()
         self._note("crashed")  # unless noted otherwise before
         if self._monitor is not None:
             await self._monitor.close()
         on_end(self, self._wanted)
 
+    async def _reach_again(self) -> None:
+        """A process that stood still, or whose connection broke, may answer by now: its guest's end must not go unheard."""
+        before = self._monitor
+        if before is not None and before.open:
+            return
+        try:
+            self._monitor = await Monitor.connect(self._folder, _REACH_S)
+        except Unavailable:
+            self._monitor = None
+            if before is not None:
+                _log.warning("the process of %s does not answer", self.memory.server_id, extra={"action": "guest_silent"})
+        if before is not None:
+            await before.close()
+
     async def _powered_off(self) -> str | None:
-        """Wait until the guest powers itself off, and say why; None when its process ended instead."""
-        if self._monitor is None:
+        """Wait until the guest powers itself off, and say why; None when its process ended instead, or cannot be heard."""
+        monitor = self._monitor
+        if monitor is None:
             return None
-        off = asyncio.create_task(self._monitor.shutdown_reason())
+        off = asyncio.create_task(monitor.shutdown_reason())
         gone = asyncio.create_task(self._process.ended.wait())
         try:
             # While nobody was connected the event went unheard, but QEMU holds a guest that is off.
             if await self._status() == "shutdown":
                 return "guest-shutdown"
-            await asyncio.wait({off, gone}, return_when=asyncio.FIRST_COMPLETED)
+            while monitor.open and not off.done() and not gone.done():
+                await asyncio.wait({off, gone}, return_when=asyncio.FIRST_COMPLETED, timeout=_LOOK_EVERY_S)
             return off.result() if off.done() else None
         except Unavailable:
             return None

@@ -36,6 +36,7 @@ async def plug_nic(monitor: Monitor, wire: Wire, end: PlugEnd) -> None:
             romfile="",
         )
     except Unavailable as error:
+        await monitor.command_quietly("device_del", id=f"{name}-device")  # one that was too slow to answer may have it now
         await monitor.command_quietly("netdev_del", id=name)
         raise BuildFailed("The interface could not be plugged into the guest.") from error
 
@@ -60,6 +61,7 @@ async def plug_disk(monitor: Monitor, disk: Disk, keys_fd: int) -> None:
         await monitor.command("blockdev-add", **volume_node(disk))
         await monitor.command("device_add", driver="virtio-blk-pci", id=f"{name}-device", drive=name, serial=disk.name[:20])
     except Unavailable as error:
+        await monitor.command_quietly("device_del", id=f"{name}-device")  # one that was too slow to answer may have it now
         await _forget_disk(monitor, name)
         raise BuildFailed("The volume could not be plugged into the guest.") from error
 
