@@ -7,15 +7,18 @@ import asyncio
 import time
 from collections.abc import Mapping
 
-from kilonova.ledger.audit import look as look_for_audit
+from sqlalchemy import or_, select
+
+from kilonova.ledger.hosts import hosts
 from kilonova.ledger.transaction import Transaction
 from kilonova.model import server as states
 from kilonova.sim.checks import books, emptying, fabric, hands, histories, quotas, servers, storage
 from kilonova.sim.checks.view import View, look
-from kilonova.sim.cloud import SimulatedCloud
+from kilonova.sim.cloud import REAL_LIMIT_S, SimulatedCloud
 from kilonova.sim.operations.promise import Violation, violation
 from kilonova.sim.workload import Workload
 
+FIRST_PAUSE_S, GROWS, LONGEST_PAUSE_S = 0.1, 1.3, 10.0
 REST_WITHIN_S = 1200.0
 """Loop time in which everything must have come to its end: the longest deadline, and the sweeper's time."""
 
@@ -42,7 +45,28 @@ def judged(view: View, workload: Workload) -> list[Violation]:
 
 
 async def _rest(cloud: SimulatedCloud, within_s: float) -> list[Violation]:
-    return [violation(f"audit: {one.kind}", one.about, one.text, one.host) for one in await cloud.clean(within_s)]
+    """Looks ever more rarely: what has not ended soon waits for a deadline."""
+    loop = asyncio.get_running_loop()
+    end, real_end, pause_s = loop.time() + within_s, time.monotonic() + REAL_LIMIT_S, FIRST_PAUSE_S
+    while True:
+        moving = await _moving(cloud)
+        findings = [] if moving else await cloud.audit()
+        moving = moving or await _moving(cloud)
+        if not moving and not findings:
+            return []
+        if loop.time() > end and time.monotonic() > real_end:
+            found = [violation(f"audit: {one.kind}", one.about, one.text, one.host) for one in findings]
+            return found or [violation("restless", name, "it does not come to an end") for name in moving]
+        await asyncio.sleep(pause_s)
+        pause_s = min(pause_s * GROWS, LONGEST_PAUSE_S)
+
+
+async def _moving(cloud: SimulatedCloud) -> list[str]:
+    """Servers and volumes that something is under way for: an order, or a saga on a node."""
+    ordered = await cloud.ledger.read(lambda tx: tx.orders.open_servers())
+    sagas = [str(name) for role in cloud.computes.values() if role.alive for name in role.node.working_on()]
+    kept = [str(name) for name in cloud.volume.node.working_on()] if cloud.volume.alive else []
+    return sorted({*ordered, *sagas, *kept})
 
 
 EVERY_S = 0.05
@@ -51,6 +75,8 @@ LEDGER_EVERY = 10
 LATE_S = 15.0
 """How long after its deadline a build may still be BUILD while control is well: the sweeper's period, and clocks that differ."""
 COUNTED = ("instances", "cores", "ram")
+_USED = (hosts.c.vcpus_used, hosts.c.ram_mb_used, hosts.c.disk_gb_used, hosts.c.servers)
+_IN_DEBT = select(hosts.c.name, *_USED).where(or_(*(used < 0 for used in _USED)))
 
 
 class Watcher:
@@ -94,15 +120,12 @@ class Watcher:
         await self._cloud.ledger.read(lambda tx: self._look(tx, time.time(), loop_now - self._unwell_at))
 
     def _look(self, tx: Transaction, now: float, well_for_s: float) -> None:
-        view = look_for_audit(tx.connection, now)
-        building = {server.id for server in view.servers if server.vm_state == states.BUILDING}
-        for order in view.orders:
-            late_s = min(now - order.deadline, well_for_s) if order.deadline is not None else 0.0
-            if order.kind == "build" and order.server_id in building and late_s > LATE_S:
-                self._note("deadline", order.server_id, f"it is in BUILD {late_s:.0f} s after its deadline")
-        for host in view.hosts:
-            if min(host.vcpus_used, host.ram_mb_used, host.disk_gb_used, host.servers) < 0:
-                self._note("host counters", host.name, f"less than nothing is used of it: {host}")
+        for placed in tx.orders.overdue(now - LATE_S):
+            server, late_s = tx.servers.whatever(placed.server_id), min(now - placed.deadline, well_for_s)
+            if server is not None and server.vm_state == states.BUILDING and late_s > LATE_S:
+                self._note("deadline", placed.server_id, f"it is in BUILD {late_s:.0f} s after its deadline")
+        for row in tx.connection.execute(_IN_DEBT):
+            self._note("host counters", row.name, f"less than nothing is used of it: {row}")
         for tenant in self._workload.scene.tenants:
             self._quota(tx, tenant.project_id)
 

@@ -42,11 +42,6 @@ class Workload:
         self.kinds = {kind: weight for kind, (weight, _) in OPERATIONS.items() if kind in ALWAYS or rng.random() >= LEFT_OUT}
         self.scene.several_networks = "create_router" in self.kinds
 
-    async def begin(self) -> None:
-        """Once, before the first step."""
-        found = (await self.scene.cloud.send("GET", f"/network/v2.0/networks?name={OUTSIDE}")).json()
-        self.scene.outside = found["networks"][0]["id"]
-
     @property
     def accepted(self) -> dict[str, Promise]:
         return self.scene.promises.accepted
@@ -64,7 +59,6 @@ class Workload:
 
     async def run(self, operations: int) -> None:
         """So many operations, some at the same time, with pauses of loop time between them."""
-        await self.begin()
         numbers = iter(range(operations))
         at_once = self._rng.randint(1, MOST_IN_FLIGHT)
 
@@ -89,10 +83,11 @@ async def settle_tenants(cloud: SimulatedCloud, count: int) -> list[Tenant]:
     huge = {"name": HUGE, "id": HUGE, "vcpus": 1000, "ram": 1 << 20, "disk": 1}
     (await cloud.send("POST", "/compute/v2.1/flavors", {"flavor": huge})).raise_for_status()
     roles = (await cloud.send("GET", "/identity/v3/roles?name=member")).raise_for_status().json()["roles"]
-    return [await _settle(cloud, f"tenant-{number + 1}", roles[0]["id"], number % 3 == 2) for number in range(count)]
+    return [await _settle(cloud, f"tenant-{number + 1}", roles[0]["id"], made["id"]) for number in range(count)]
 
 
-async def _settle(cloud: SimulatedCloud, name: str, role_id: str, small: bool) -> Tenant:
+async def _settle(cloud: SimulatedCloud, name: str, role_id: str, outside: str) -> Tenant:
+    small = int(name.partition("-")[2]) % 3 == 0
     project = (await cloud.send("POST", "/identity/v3/projects", {"project": {"name": name}})).raise_for_status().json()
     project_id = project["project"]["id"]
     user = {"name": name, "password": PASSWORD}
@@ -102,4 +97,4 @@ async def _settle(cloud: SimulatedCloud, name: str, role_id: str, small: bool) -
     quota = {"quota_set": SMALL if small else LARGE}
     (await cloud.send("PUT", f"/compute/v2.1/os-quota-sets/{project_id}", quota)).raise_for_status()
     token = await sign_in(cloud.control.client, name, project_id)
-    return Tenant(name=name, project_id=project_id, user_id=user_id, token=token)
+    return Tenant(name=name, project_id=project_id, user_id=user_id, token=token, outside=outside)

@@ -60,6 +60,7 @@ def _one(row: Row, promise: Promise, view: View) -> Iterator[Violation]:
         if row["vm_state"] == states.ERROR:
             yield from _reason(row, facts)
         may_be = replayed(view.of("actions", server_id=row["id"]))
+        may_be |= {states.STOPPED} if row["id"] in view.ended else frozenset()
         if row["vm_state"] not in may_be and not promise.forced:
             text = f"it is {row['vm_state']}, and its history leads to {' or '.join(sorted(may_be)) or 'nothing'}"
             yield violation("state", promise.id, text, *facts)

@@ -30,6 +30,8 @@ class View(Struct, frozen=True, kw_only=True):
     rows: Mapping[str, Sequence[Row]]
     usage: Mapping[str, Mapping[str, int]]
     """Project → resource → how much the ledger counts against its quota."""
+    ended: frozenset[str]
+    """Servers whose guests have ended by themselves: nobody's action, and no lie of the ledger's."""
     guests: tuple[tuple[str, str, str], ...]
     disks: tuple[tuple[str, str, str], ...]
     wires: frozenset[str]
@@ -66,6 +68,7 @@ async def look(cloud: SimulatedCloud) -> View:
     return View(
         rows=rows,
         usage=usage,
+        ended=frozenset(cloud.guests_ended),
         guests=tuple(guests),
         disks=tuple(disks),
         wires=frozenset(await network.inventory()),

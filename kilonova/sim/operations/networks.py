@@ -59,7 +59,7 @@ async def create_floating_ip(turn: Turn) -> None:
     """Led to one of the tenant's ports, or to none."""
     port = turn.one("port")
     more = {"port_id": port.id} if port is not None and turn.rng.random() < 0.5 else {}
-    await _create(turn, "floatingip", "floatingips", {"floating_network_id": turn.scene.outside, **more}, named=False)
+    await _create(turn, "floatingip", "floatingips", {"floating_network_id": turn.tenant.outside, **more}, named=False)
 
 
 async def delete(turn: Turn) -> None:
@@ -101,7 +101,7 @@ async def pull_out(turn: Turn) -> None:
 
 
 def _outside(turn: Turn) -> dict[str, Any]:
-    return {"external_gateway_info": {"network_id": turn.scene.outside}}
+    return {"external_gateway_info": {"network_id": turn.tenant.outside}}
 
 
 async def _create(turn: Turn, kind: Any, path: str, wanted: dict[str, Any], word: str = "", named: bool = True) -> str | None:

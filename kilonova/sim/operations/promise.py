@@ -28,7 +28,8 @@ class Tenant(Struct, frozen=True, kw_only=True):
     project_id: str
     user_id: str
     token: str
-    admin: bool = False
+    outside: str
+    """The external network."""
 
 
 class Deed(Struct, frozen=True, kw_only=True):

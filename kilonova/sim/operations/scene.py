@@ -65,8 +65,6 @@ class Scene:
         """Project → what its quota was, or may have been: the newest last."""
         self.several_networks = False
         """Whether tenants make networks of their own, so that which one is meant must be said."""
-        self.outside = ""
-        """The external network."""
 
     async def send(self, tenant: Tenant, method: str, path: str, body: Any, key: str) -> Reply:
         head = {"x-auth-token": tenant.token, "openstack-api-version": COMPUTE_VERSION}
@@ -173,7 +171,7 @@ class Turn:
     @property
     def admin(self) -> Tenant:
         made = self.scene.cloud.furnished
-        return Tenant(name="admin", project_id=made.project_id, user_id=made.admin_id, token=made.admin_token, admin=True)
+        return Tenant(name="admin", project_id=made.project_id, user_id=made.admin_id, token=made.admin_token, outside="")
 
     def deed(self, name: str, answer: Answer) -> Deed:
         return Deed(name=name, request_id=answer.request_id, at=time.time())
