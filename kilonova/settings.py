@@ -55,6 +55,16 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     disk_ratio: float = 1.0
     build_limit_s: float = 600.0
     """Within so long every build is ACTIVE or ERROR."""
+    action_limit_s: float = 0.0
+    """Within so long everything later that is asked of a server is over, its deletion included; 0: `build_limit_s`."""
+    volume_limit_s: float = 0.0
+    """Within so long work on a volume or a snapshot is done, or has failed; 0: `build_limit_s`."""
+    upload_limit_s: float = 86400.0
+    """Within so long an image whose bytes began to come has them all."""
+    reservation_limit_s: float = 3600.0
+    """So long a client may keep a volume reserved, attaching or detaching without going on."""
+    resize_confirm_window: float = 0.0
+    """A resize that its owner has not decided within so long is confirmed; 0: never."""
     network_limit_s: float = 30.0
     """How long a build waits for the network node."""
     shutdown_limit_s: float = 20.0

@@ -36,7 +36,7 @@ SERVICES = (IDENTITY, COMPUTE, IMAGE, NETWORK, VOLUME, PLACEMENT)
 async def web(settings: Settings, ledger: Ledger, desk: Desk, tickets: Tickets, internal: Service) -> Any:
     """The HTTP server with every service, its ledger furnished; `internal` is what nodes and operators ask."""
     folder = CloudFolder(settings.data)
-    store = FileStore(folder.images, settings.image_limit_gb << 30)
+    store = FileStore(folder.images, settings.image_limit_gb << 30, settings.upload_limit_s)
     passwords = Argon2()
     await recover(ledger, store)
     await _furnish(settings, folder, ledger, passwords)
@@ -85,7 +85,7 @@ def _volume_terms(settings: Settings, tickets: Tickets) -> Callable[[float], Vol
     """What work on volumes is ordered with."""
 
     def terms(now: float) -> VolumeTerms:
-        limit, zone = settings.build_limit_s, settings.availability_zone
+        limit, zone = settings.volume_limit_s or settings.build_limit_s, settings.availability_zone
         return VolumeTerms(now=now, ticket=tickets.issue, upload_ticket=tickets.issue_write, limit_s=limit, zone=zone)
 
     return terms

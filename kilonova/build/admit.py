@@ -33,6 +33,13 @@ class OrderDesk(Struct, frozen=True, kw_only=True):
     """(image id, host, good until) → what lets that host fetch that image."""
     send_ticket: Callable[[str, str, float], str]
     """The same for an image that waits for its bytes: what lets that host send them."""
+    action_limit_s: float = 600.0
+    """For whatever comes after the build."""
+    volume_limit_s: float = 600.0
+    reservation_limit_s: float = 3600.0
+    """How long a client may keep a volume that it has only reserved."""
+    resize_confirm_window_s: float = 0.0
+    """How long an owner has to decide on a resize; 0: for ever."""
 
 
 class OrderWorld(Struct, frozen=True):

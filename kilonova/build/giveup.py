@@ -34,6 +34,8 @@ def give_up_or_try_elsewhere(report: ServerNotBuilt, world: OrderWorld) -> None:
             books.orders.queue_build(again, "")
             return
     end_in_error(placed, f"Build of instance {placed.server_id} aborted: {report.reason}", report.failed_step, world)
+    if not report.left:
+        books.volumes.release_server(report.server_id, world.desk.now)
 
 
 def end_overdue(placed: Placed, world: OrderWorld) -> None:

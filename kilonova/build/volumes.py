@@ -25,7 +25,7 @@ def reserve_volumes(wish: Wish, server_id: str, world: OrderWorld) -> tuple[Volu
 
 def volume_terms(desk: OrderDesk) -> VolumeTerms:
     """On which terms an order of a server has volumes made, and the end of work on them is noted."""
-    return VolumeTerms(now=desk.now, ticket=desk.ticket, limit_s=desk.build_limit_s)
+    return VolumeTerms(now=desk.now, ticket=desk.ticket, limit_s=desk.volume_limit_s)
 
 
 def _made(device: BlockDevice, wish: Wish, world: OrderWorld) -> str:

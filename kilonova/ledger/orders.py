@@ -134,6 +134,10 @@ class Orders:
         rows = self._db.execute(select(orders.c.body).where(orders.c.kind == "volume", orders.c.deadline < now)).scalars()
         return [msgspec.msgpack.decode(body, type=VolumeOrder) for body in rows]
 
+    def removals(self) -> Sequence[str]:
+        """Servers that a node is to take away."""
+        return self._db.execute(select(orders.c.server_id).where(orders.c.kind == "remove")).scalars().all()
+
     def announce(self, event: str, server_id: str, payload: Mapping[str, Any]) -> None:
         self._db.execute(_NEWS, {"event": event, "server_id": server_id, "payload": dict(payload)})
         self._ordered()

@@ -7,7 +7,7 @@ from sqlalchemy import Column, Connection, Float, Index, Integer, String, Table,
 from kilonova.errors import BadRequest, NotFound
 from kilonova.ledger.schema import metadata
 from kilonova.model.ids import new_uuid
-from kilonova.model.migration import Migration, MigrationFilter
+from kilonova.model.migration import RESIZE, Migration, MigrationFilter
 from kilonova.model.server import Server
 
 migrations = Table(
@@ -65,6 +65,11 @@ class Migrations:
         for before, after in (("pre-migrating", "error"), ("finished", "confirmed")):
             mine = (_c.server_id == server_id) & (_c.status == before)
             self._db.execute(update(migrations).where(mine).values(status=after, updated_at=now))
+
+    def undecided(self, before: float) -> Sequence[str]:
+        """Servers whose resize has waited for their owner's word since `before`."""
+        query = select(_c.server_id).where(_c.kind == RESIZE, _c.status == "finished", _c.updated_at < before)
+        return self._db.execute(query).scalars().all()
 
     def of_server(self, server_id: str, migration_id: int) -> Migration:
         """Raises NotFound."""

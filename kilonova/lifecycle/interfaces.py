@@ -75,9 +75,7 @@ async def wire_the_others(attach: AttachInterface, world: ComputeWorld) -> None:
 
 async def plug_in(attach: AttachInterface, world: ComputeWorld) -> AttachInterface:
     """The NIC appears in the running guest; one that is off has it when it starts."""
-    wires = await _tell_network(attach, attach.ports, world)
-    wire = next(wire for wire in wires.wires if wire.port_id == attach.new_port)
-    await world.hypervisor(attach.host).plug_nic(attach.server_id, wire)
+    await _plug(attach, attach.ports, attach.new_port, world)
     return attach
 
 
@@ -97,6 +95,11 @@ async def pull_out(detach: DetachInterface, world: ComputeWorld) -> DetachInterf
     return detach
 
 
+async def put_back(detach: DetachInterface, world: ComputeWorld) -> None:
+    """As an undo: the port is the server's still, so the running guest has its NIC again."""
+    await _plug(detach, (*detach.ports, detach.old_port), detach.old_port.id, world)
+
+
 async def unwire_one(detach: DetachInterface, world: ComputeWorld) -> DetachInterface:
     """The network node keeps only the ports that stay."""
     await _tell_network(detach, detach.ports, world)
@@ -110,14 +113,14 @@ async def report_detached(detach: DetachInterface, world: ComputeWorld) -> Detac
 
 ATTACH_INTERFACE = (
     Saga.starting_with(AttachInterface, ComputeWorld, name="attach_interface", at="compute")
-    .then(wire_all, undo=wire_the_others)
+    .then(wire_all, undo=wire_the_others, unsure=True)
     .then(plug_in, undo=unplug)
     .then(report_attached)
 )
 
 DETACH_INTERFACE = (
     Saga.starting_with(DetachInterface, ComputeWorld, name="detach_interface", at="compute")
-    .then(pull_out)
+    .then(pull_out, undo=put_back)
     .then(unwire_one)
     .then(report_detached)
 )
@@ -142,9 +145,13 @@ def note_not_detached(detach: DetachInterface, report: TaskFailed, world: OrderW
     """On control: it stays; the history says why."""
 
 
+def it_stays(task: Asked, world: OrderWorld) -> None:
+    """On control, when no word came in time: the port stays this server's, as the guest may have it."""
+
+
 INTERFACES = {
-    "attach_interface": ServerAction(ATTACH_INTERFACE, note_attached, note_not_attached),
-    "detach_interface": ServerAction(DETACH_INTERFACE, note_detached, note_not_detached),
+    "attach_interface": ServerAction(ATTACH_INTERFACE, note_attached, note_not_attached, it_stays),
+    "detach_interface": ServerAction(DETACH_INTERFACE, note_detached, note_not_detached, it_stays),
 }
 
 
@@ -153,6 +160,12 @@ def _only_network(server: Server, world: OrderWorld) -> str:
     if len(networks) != 1:
         raise BadRequest("Specify the network or the port of the interface: there is not exactly one to choose.")
     return networks[0][0]
+
+
+async def _plug(task: Placed, ports: tuple[Port, ...], port_id: PortId, world: ComputeWorld) -> None:
+    wires = await _tell_network(task, ports, world)
+    wire = next(wire for wire in wires.wires if wire.port_id == port_id)
+    await world.hypervisor(task.host).plug_nic(task.server_id, wire)
 
 
 async def _tell_network(task: Placed, ports: tuple[Port, ...], world: ComputeWorld) -> NetworkGiven:

@@ -12,10 +12,22 @@ from kilonova.build.report import TaskDone, TaskFailed
 from kilonova.errors import BadRequest, Conflict, NotFound
 from kilonova.lifecycle.rebuild import drop_new_disks, use_old_disks
 from kilonova.lifecycle.running import PATIENCE_S, end_guest, power_off, ran, run_again, run_guest
-from kilonova.lifecycle.task import Asked, Asking, ServerAction, as_it_is, back_or_error, back_to_before, order_task, report_done
+from kilonova.lifecycle.task import (
+    Asked,
+    Asking,
+    ServerAction,
+    as_it_is,
+    back_or_error,
+    back_to_before,
+    nobody_knows,
+    order_task,
+    report_done,
+)
 from kilonova.model import migration
 from kilonova.model import server as states
+from kilonova.model.caller import Caller
 from kilonova.model.flavor import Flavor
+from kilonova.model.ids import new_uuid
 from kilonova.model.migration import MigrationFilter
 from kilonova.model.quota import refuse, servers_that_fit
 from kilonova.model.server import Server
@@ -55,6 +67,15 @@ def order_resize(server: Server, asking: Asking, world: OrderWorld, *, flavor_id
 def order_confirm(server: Server, asking: Asking, world: OrderWorld) -> None:
     """On control."""
     order_task(server, asking, Confirm, "resize_confirming", world)
+
+
+def confirm_undecided(server: Server, world: OrderWorld) -> None:
+    """Its owner has had the time there was to decide; what is busy, or cannot be reached, waits."""
+    hosts, busy = world.books.hosts, server.vm_state != states.RESIZED or server.task_state is not None
+    if busy or not hosts.has_claim(server.id) or not hosts.is_up(server.host or "", world.desk.now):
+        return
+    caller = Caller(user_id=server.user_id, user_name="", project_id=server.project_id)
+    order_confirm(server, Asking(caller, f"req-{new_uuid()}", "confirmResize"), world)
 
 
 def order_revert(server: Server, asking: Asking, world: OrderWorld) -> None:

@@ -52,7 +52,7 @@ def order_image(server: Server, asking: Asking, world: OrderWorld, *, wish: Imag
         return ""
     if server.image_id is None:
         raise Unsupported("Images of servers that boot from volumes are not available in this cloud.")
-    deadline = desk.now + desk.build_limit_s
+    deadline = desk.now + desk.action_limit_s
     image_id = books.images.begin_snapshot(_snapshot(server, asking, wish, deadline), desk.now)
     ticket = desk.send_ticket(image_id, server.host or "", deadline)
     how = {"backup_type": wish.backup_type, "rotation": wish.rotation}

@@ -87,7 +87,7 @@ def as_it_is(server: Server, world: OrderWorld) -> Placed:
     record = books.servers.record(server.id)
     if record is None or server.host is None or server.node is None or not books.hosts.has_claim(server.id):
         raise Conflict(f"Instance {server.id} has no host.")
-    deadline = desk.now + desk.build_limit_s
+    deadline = desk.now + desk.action_limit_s
     ports = books.networks.server_ports_of(server.id)
     network_node = (books.hosts.network_node(desk.now) or record.network_node) if ports else NodeName("")
     ticket = desk.ticket(record.image.id, server.host, deadline) if record.image else ""
@@ -151,17 +151,23 @@ def note_task(report: TaskDone | TaskFailed, actions: Mapping[str, ServerAction]
 
 def end_overdue_task(task: Asked, action: ServerAction, world: OrderWorld) -> None:
     """No word came before the deadline: the server is in ERROR with the reason; the next hello says what is really there."""
-    reason = f"The action {task.action} was not over within its time: the server's host did not report its end."
     books = world.books
     books.orders.task_over(task.task_id)
     if books.servers.of_attempt(task.server_id, task.attempt) is None or books.servers.is_deleting(task.server_id):
         return
-    if action.overdue is not None:
-        action.overdue(task, world)
-    else:
-        fault = Fault(code=500, message=reason, details=f"host {task.host}", created_at=world.desk.now)
-        books.servers.fails(task.server_id, fault)
-    books.actions.end(task.server_id, reason, world.desk.now, task.request_id)
+    (action.overdue or nobody_knows)(task, world)
+    books.actions.end(task.server_id, _no_word(task), world.desk.now, task.request_id)
+    books.orders.announce(f"instance.{task.action}.error", task.server_id, {"uuid": task.server_id, "reason": _no_word(task)})
+
+
+def nobody_knows(task: Asked, world: OrderWorld) -> None:
+    """What most actions do when no word came: what the guest is now, nobody can say, so it is in ERROR."""
+    fault = Fault(code=500, message=_no_word(task), details=f"host {task.host}", created_at=world.desk.now)
+    world.books.servers.fails(task.server_id, fault)
+
+
+def _no_word(task: Asked) -> str:
+    return f"The action {task.action} was not over within its time: the server's host did not report its end."
 
 
 def back_to_before(task: Asked, report: TaskFailed, world: OrderWorld) -> None:

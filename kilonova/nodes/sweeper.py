@@ -1,4 +1,4 @@
-"""No state without a deadline: sends orders again that nobody answered, and ends builds and snapshots whose time is over."""
+"""No state without a deadline: sends orders again that nobody answered, and ends what its time is over for."""
 
 import asyncio
 import logging
@@ -14,16 +14,22 @@ from kilonova.errors import KilonovaError
 from kilonova.ledger.ledger import Ledger
 from kilonova.ledger.transaction import Transaction
 from kilonova.lifecycle.actions import SERVER_ACTIONS
+from kilonova.lifecycle.remove import end_overdue_removal
+from kilonova.lifecycle.resize import confirm_undecided
 from kilonova.lifecycle.task import Asked, end_overdue_task
 from kilonova.lifecycle.volume_books import VolumeWorld
 from kilonova.lifecycle.volume_ends import end_overdue as end_overdue_volume
+from kilonova.lifecycle.volume_unended import end_snapshot, end_volume
 from kilonova.lifecycle.volume_work import VolumeOrder
+from kilonova.model.server import Server
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 1.0
 SEND_AGAIN_AFTER_S = 30.0
 PRUNE_EVERY_S = 600.0
+LOOK_EVERY_S = 60.0
+"""How often what has no order is looked through; more often where it has less than four times as long."""
 
 
 class Sweeper:
@@ -38,7 +44,7 @@ class Sweeper:
     ) -> None:
         self._ledger, self._terms, self._traces_kept_s = ledger, terms, traces_kept_s
         self._send_again_after_s = send_again_after_s
-        self._pruned_at = time.time()
+        self._pruned_at = self._looked_at = time.time()
 
     async def run(self) -> None:
         while True:
@@ -64,12 +70,61 @@ class Sweeper:
         for order in late_volumes:
             await self._ledger.write(partial(self._end_volume_work, order, now))
         if silent:
-            await self._ledger.write(lambda tx: tx.orders.send_again(now - self._send_again_after_s))
+            await self._ledger.write(partial(self._send_again, now - self._send_again_after_s))
         for image_id in lost:
             await self._ledger.write(partial(self._fail_snapshot, image_id, now))
+        await self._let_go_of_servers(now)
+        await self._end_what_nobody_ends(now)
         if now - self._pruned_at > PRUNE_EVERY_S:
             self._pruned_at = now
-            await self._ledger.write(lambda tx: self._prune(tx, now))
+            await self._ledger.write(partial(self._prune, now))
+
+    async def _let_go_of_servers(self, now: float) -> None:
+        """Those that their owner has deleted, and whose node has fallen silent since, or cannot finish."""
+        limit_s = self._terms(now).action_limit_s
+
+        def late(tx: Transaction) -> list[Server]:
+            going = [tx.servers.whatever(server_id) for server_id in tx.orders.removals()]
+            there = [one for one in going if one is not None and one.deleted_at is None and one.task_state == "deleting"]
+            return [one for one in there if (one.updated_at or 0) < now - limit_s or not tx.hosts.is_up(one.host or "", now)]
+
+        for server in await self._ledger.read(late):
+            await self._ledger.write(partial(self._let_go, server, now))
+
+    async def _end_what_nobody_ends(self, now: float) -> None:
+        """Reservations that nobody completed, statuses without an order, resizes that nobody decided."""
+        desk = self._terms(now)
+        limits = [limit for limit in (desk.reservation_limit_s, desk.resize_confirm_window_s) if limit > 0]
+        if now - self._looked_at < min(LOOK_EVERY_S, *(limit / 4 for limit in limits)):
+            return
+        self._looked_at = now
+        window_s = desk.resize_confirm_window_s
+        unended, undecided = await self._ledger.read(
+            lambda tx: (
+                tx.volumes.unended(now - desk.reservation_limit_s),
+                tx.migrations.undecided(now - window_s) if window_s > 0 else (),
+            )
+        )
+        for volume_id in unended.volumes:
+            await self._ledger.write(partial(self._end_volume, volume_id, now))
+        for snapshot_id in unended.snapshots:
+            await self._ledger.write(partial(self._end_volume_snapshot, snapshot_id, now))
+        for server_id in undecided:
+            await self._ledger.write(partial(self._confirm_resize, server_id, now))
+
+    def _let_go(self, server: Server, now: float, tx: Transaction) -> None:
+        end_overdue_removal(server, OrderWorld(tx, self._terms(now)))
+
+    def _end_volume(self, volume_id: str, now: float, tx: Transaction) -> None:
+        end_volume(volume_id, VolumeWorld(books=tx, terms=volume_terms(self._terms(now))))
+
+    def _end_volume_snapshot(self, snapshot_id: str, now: float, tx: Transaction) -> None:
+        end_snapshot(snapshot_id, VolumeWorld(books=tx, terms=volume_terms(self._terms(now))))
+
+    def _confirm_resize(self, server_id: str, now: float, tx: Transaction) -> None:
+        server = tx.servers.whatever(server_id)
+        if server is not None and server.deleted_at is None:
+            confirm_undecided(server, OrderWorld(tx, self._terms(now)))
 
     def _end(self, placed: Placed, now: float, tx: Transaction) -> None:
         end_overdue(placed, OrderWorld(tx, self._terms(now)))
@@ -83,5 +138,8 @@ class Sweeper:
     def _fail_snapshot(self, image_id: str, now: float, tx: Transaction) -> None:
         tx.images.fail_snapshot(image_id, now)
 
-    def _prune(self, tx: Transaction, now: float) -> None:
+    def _send_again(self, published_before: float, tx: Transaction) -> None:
+        tx.orders.send_again(published_before)
+
+    def _prune(self, now: float, tx: Transaction) -> None:
         tx.actions.forget_before(now - self._traces_kept_s)

@@ -106,6 +106,11 @@ class ImageStore(Protocol):
     """The data of all images, by image id."""
 
     @property
+    def within_s(self) -> float:
+        """Seconds that one upload may take at most."""
+        ...
+
+    @property
     def largest(self) -> int:
         """Bytes that one image may have at most."""
         ...

@@ -10,7 +10,7 @@ from kilonova.api.image.access import EVERYBODY
 from kilonova.api.image.intake import take_in
 from kilonova.api.image.needs import Incoming
 from kilonova.api.world import ApiWorld, Books
-from kilonova.errors import Gone, NotFound, UnsupportedMediaType
+from kilonova.errors import BadRequest, Gone, NotFound, UnsupportedMediaType
 from kilonova.model.ids import new_uuid
 from kilonova.model.images import Content, Image, ImageStatus
 
@@ -59,7 +59,13 @@ async def take(world: ApiWorld, delivery: Delivery, name: str) -> None:
     try:
         incoming = await world.images.receive(name)
         stream = _while_wanted(world, delivery, name)
-        content = await take_in(stream, incoming, delivery.announced, world.images.largest)
+        try:
+            async with asyncio.timeout(world.images.within_s) as limit:
+                content = await take_in(stream, incoming, delivery.announced, world.images.largest)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise BadRequest(f"The image data did not come within {world.images.within_s:.0f} seconds.") from None
         await world.ledger.read(lambda books: _claimed(books, image_id, name))
         await asyncio.to_thread(incoming.keep, image_id)
         await world.ledger.write(_end(world, delivery, name, content))

@@ -28,10 +28,14 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 class FileStore:
     """See `kilonova.api.image.needs.ImageStore`. Makes its folders when first used."""
 
-    def __init__(self, root: Path, largest: int = LARGEST) -> None:
+    def __init__(self, root: Path, largest: int = LARGEST, within_s: float = 86400.0) -> None:
         self._data = root / "data"
         self._incoming = root / "incoming"
-        self._largest = largest
+        self._largest, self._within_s = largest, within_s
+
+    @property
+    def within_s(self) -> float:
+        return self._within_s
 
     @property
     def largest(self) -> int:

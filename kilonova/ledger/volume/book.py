@@ -15,8 +15,10 @@ from kilonova.ledger.volume.quotas import VolumeQuotas
 from kilonova.ledger.volume.snapshots import SnapshotRows
 from kilonova.ledger.volume.transfers import Transfers
 from kilonova.ledger.volume.types import VolumeTypes
+from kilonova.ledger.volume.unended import unended
 from kilonova.ledger.volume.volumes import VolumeRows
 from kilonova.lifecycle.volume_books import Images, Orders
+from kilonova.lifecycle.volume_unended import Unended
 from kilonova.model.caller import Caller
 from kilonova.model.volume_link import VolumeLink
 from kilonova.model.volume_wish import AttachWish, BootVolume, VolumeTerms
@@ -76,6 +78,10 @@ class Volumes:
     @cached_property
     def transfers(self) -> Transfers:
         return Transfers(self._db)
+
+    def unended(self, before: float) -> Unended:
+        """What has had a transient status since `before`, without an order that would end it."""
+        return unended(self._db, before)
 
     # What servers' orders ask for.
 
