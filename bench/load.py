@@ -32,13 +32,17 @@ class Build:
 
 @dataclass
 class Load:
-    """`clients` threads (each with a connection of its own) that begin `rate` builds a second together until `stop`."""
+    """`clients` threads (each with a connection of its own) that begin `rate` builds a second together until `stop`.
+
+    Each client begins no more than `each` builds, where that is given.
+    """
 
     connect: Callable[[], Client]
     things: dict[str, str]
     tag: str
     rate: float = 20.0
     clients: int = 16
+    each: int | None = None
     builds: list[Build] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -51,15 +55,16 @@ class Load:
             thread.start()
 
     def stop(self) -> list[Build]:
-        """Begins no more, and waits for the last of those that are under way (or for the clients' patience to end)."""
-        self._stop.set()
+        """Begins no more (but as many as each client shall), and waits for the last, or for the clients' patience to end."""
+        if self.each is None:
+            self._stop.set()
         for thread in self._threads:
             thread.join()
         return sorted(self.builds, key=lambda build: build.began)
 
     def _go_on(self, began: float) -> None:
         client = Patient(self.connect)
-        while not self._stop.is_set():
+        for _ in itertools.repeat(None) if self.each is None else range(self.each):
             number = next(self._numbers)
             if self._stop.wait(max(0.0, began + number / self.rate - time.monotonic())):
                 return
