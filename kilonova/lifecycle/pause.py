@@ -93,9 +93,15 @@ def note_interrupted(dump: CrashDump, report: TaskDone | TaskFailed, world: Orde
     """On control: nothing has changed that anybody here knows of, and other actions may be under way."""
 
 
-PAUSE = Saga.starting_with(Pause, ComputeWorld, name="pause", at="compute").then(hold_still, undo=let_go_on).then(report_paused)
+PAUSE = (
+    Saga.starting_with(Pause, ComputeWorld, name="pause", at="compute")
+    .then(hold_still, undo=let_go_on, unsure=True)
+    .then(report_paused)
+)
 UNPAUSE = (
-    Saga.starting_with(Unpause, ComputeWorld, name="unpause", at="compute").then(go_on, undo=stand_still).then(report_unpaused)
+    Saga.starting_with(Unpause, ComputeWorld, name="unpause", at="compute")
+    .then(go_on, undo=stand_still, unsure=True)
+    .then(report_unpaused)
 )
 CRASH_DUMP = Saga.starting_with(CrashDump, ComputeWorld, name="crash_dump", at="compute").then(interrupt).then(report_interrupted)
 

@@ -38,10 +38,10 @@ class ImageCache:
         turn = self._turns.setdefault(image.sha256, asyncio.Lock())
         async with turn:
             cached = self._folder / image.sha256
-            if _linked(cached, link):
+            if _linked(cached, image, link):
                 return
             await self._bring(image, ticket, cached, progress)
-            if not _linked(cached, link):
+            if not _linked(cached, image, link):
                 raise BuildFailed("The image vanished from this host's cache.")
         await asyncio.to_thread(self.evict)
 
@@ -59,7 +59,10 @@ class ImageCache:
         """Throw out unused images, least recently used first, until those left fit the limit. Blocks on the disk for a moment."""
         unused = []
         for file in self._folder.glob("*"):
-            about = file.stat()
+            try:
+                about = file.stat()
+            except FileNotFoundError:
+                continue  # a download has just ended
             if _SHA256.match(file.name) and about.st_nlink == 1:
                 unused.append((about.st_mtime_ns, about.st_size, file))
         total = sum(size for _, size, _ in unused)
@@ -75,8 +78,12 @@ class ImageCache:
             half.unlink(missing_ok=True)
 
 
-def _linked(cached: Path, link: Path) -> bool:
+def _linked(cached: Path, image: BootImage, link: Path) -> bool:
+    """False when it is not here, or not whole any more: a file system that ran full or was repaired may have cut it off."""
     try:
+        if cached.stat().st_size != image.size:
+            cached.unlink()
+            return False
         os.link(cached, link)
     except FileNotFoundError:
         return False
