@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from sqlalchemy import or_, select
 
 from kilonova.ledger.hosts import hosts
+from kilonova.ledger.routing.tables import fabric as plans_of
 from kilonova.ledger.transaction import Transaction
 from kilonova.model import server as states
 from kilonova.sim.checks import books, emptying, fabric, hands, histories, quotas, servers, storage
@@ -19,8 +20,10 @@ from kilonova.sim.operations.promise import Violation, violation
 from kilonova.sim.workload import Workload
 
 FIRST_PAUSE_S, GROWS, LONGEST_PAUSE_S = 0.1, 1.3, 10.0
+
 REST_WITHIN_S = 1200.0
 """Loop time in which everything must have come to its end: the longest deadline, and the sweeper's time."""
+_UNCONFIRMED = select(plans_of.c.kind, plans_of.c.id).where(plans_of.c.settled.is_(False), plans_of.c.kind != "server")
 
 
 async def check(cloud: SimulatedCloud, workload: Workload, rest_within_s: float = REST_WITHIN_S) -> list[Violation]:
@@ -62,11 +65,13 @@ async def _rest(cloud: SimulatedCloud, within_s: float) -> list[Violation]:
 
 
 async def _moving(cloud: SimulatedCloud) -> list[str]:
-    """Servers and volumes that something is under way for: an order, or a saga on a node."""
-    ordered = await cloud.ledger.read(lambda tx: tx.orders.open_servers())
+    """Whatever something is under way for: an order, a saga on a node, a plan that the network node has not confirmed."""
+    ordered, plans = await cloud.ledger.read(
+        lambda tx: (tx.orders.open_servers(), [f"{row.kind}/{row.id}" for row in tx.connection.execute(_UNCONFIRMED)])
+    )
     sagas = [str(name) for role in cloud.computes.values() if role.alive for name in role.node.working_on()]
     kept = [str(name) for name in cloud.volume.node.working_on()] if cloud.volume.alive else []
-    return sorted({*ordered, *sagas, *kept})
+    return sorted({*ordered, *plans, *sagas, *kept})
 
 
 EVERY_S = 0.05

@@ -7,11 +7,13 @@ from kilonova.sim.operations.servers import order, plain
 
 
 async def change(turn: Turn) -> None:
-    """An admin gives the tenant more, or less than it has."""
+    """An admin gives the tenant more, or less than it has: that takes force."""
     limits = turn.rng.choice(({"instances": 2}, {"instances": 5, "cores": 6}, {"instances": 500, "cores": -1, "ram": -1}))
     turn.scene.limits.setdefault(turn.tenant.project_id, []).append(limits)
     path = f"/compute/v2.1/os-quota-sets/{turn.tenant.project_id}"
-    await turn.ask("PUT", path, {"quota_set": limits}, allowed=(200,), admin=True)
+    force = turn.rng.random() < 0.5
+    allowed = (200,) if force else (200, 400)
+    await turn.ask("PUT", path, {"quota_set": {**limits, "force": force}}, allowed=allowed, admin=True)
 
 
 async def race(turn: Turn) -> None:
