@@ -84,6 +84,12 @@ async def pull_volume_out(detach: DetachVolume, world: ComputeWorld) -> DetachVo
     return detach
 
 
+async def put_volume_back(detach: DetachVolume, world: ComputeWorld) -> None:
+    """As an undo: it is the server's still, so the running guest has it again."""
+    disk = await open_export(detach.server_id, detach.old_volume, world)
+    await world.hypervisor(detach.host).plug_disk(detach.server_id, disk)
+
+
 async def end_its_export(detach: DetachVolume, world: ComputeWorld) -> DetachVolume:
     """Nobody reaches it by this attachment any more."""
     await close_exports(detach.server_id, (detach.old_volume,), world)
@@ -104,7 +110,7 @@ ATTACH_VOLUME = (
 
 DETACH_VOLUME = (
     Saga.starting_with(DetachVolume, ComputeWorld, name="detach_volume", at="compute")
-    .then(pull_volume_out)
+    .then(pull_volume_out, undo=put_volume_back)
     .then(end_its_export)
     .then(report_volume_detached)
 )
