@@ -80,9 +80,10 @@ class Simulation:
         except RunsWild as wild:
             found = [violation("runs wild", "the simulation", str(wild))]
         finally:
+            self._mishaps.listens = False
+            self._cloud.bury_everything()
             logger.removeHandler(self._mishaps)
             logger.propagate = propagates
-            self._cloud.bury_everything()
             gc.enable()
         return self._verdict([*found, *self._mishaps.violations], loop.time() - BEGINS_S)
 
@@ -145,11 +146,12 @@ class Mishaps(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
+        self.listens = True
         self.violations: list[Violation] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        if error is not None and not isinstance(error, KilonovaError | TimeoutError):
+        if self.listens and error is not None and not isinstance(error, KilonovaError | TimeoutError):
             text = f"{record.getMessage()}: {error!r}"
             self.violations.append(violation("mishap", record.name, text, *_where(error)))
 

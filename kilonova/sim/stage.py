@@ -32,6 +32,8 @@ Result = TypeVar("Result")
 TENANTS = 4
 BEGINS_S = 100.0
 """Loop time at which every simulation begins: after everything on the stage was made."""
+LAST_TURNS = 100_000
+"""Of a loop, for what is left to come to its end."""
 IN_MEMORY = Path("/dev/shm")
 
 
@@ -87,8 +89,13 @@ def play(loop: VirtualLoop, seed: str, story: Coroutine[Any, Any, Result]) -> Re
             return loop.run_until_complete(story)
         finally:
             left = asyncio.all_tasks(loop)
-            for task in sorted(left, key=lambda task: task.get_name()):
+            for task in left:
                 task.cancel()
             if left:
-                loop.run_until_complete(asyncio.wait(left, timeout=1.0))
+                loop.more_turns(LAST_TURNS)
+                loop.run_until_complete(_ended(left))
             loop.close()
+
+
+async def _ended(tasks: set[asyncio.Task[Any]]) -> None:
+    await asyncio.wait(tasks, timeout=1.0)

@@ -54,6 +54,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def time(self) -> float:
         return self._now
 
+    def more_turns(self, turns: int) -> None:
+        """So many from now on."""
+        self._most_turns = self.turns + turns
+
     def pass_time(self, timeout: float | None) -> None:
         """One turn: to the next timer, if nothing else is to be done. Raises RunsWild when nothing is left to wait for."""
         self.turns += 1

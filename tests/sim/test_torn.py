@@ -1,0 +1,58 @@
+"""A journal whose last writes never reached the disk: what is before them is whole."""
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from kilonova.saga import Journal, Saga
+from kilonova.sim.torn import fall
+
+
+class Thing(Struct):
+    """What the saga is about."""
+
+    number: int
+
+
+async def grow(thing: Thing, world: object) -> Thing:
+    return thing
+
+
+SAGA = Saga.starting_with(Thing, object, name="growing", at="here").then(grow)
+
+
+def written(file: Path, steps: int) -> Journal:
+    journal = Journal(file)
+    journal.begin("key", SAGA, Thing(0))
+    for step in range(1, steps + 1):
+        journal.advance("key", step, Thing(step), b"")
+    return journal
+
+
+def test_a_killed_process_loses_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "journal.sqlite"
+    assert fall(written(file, 7), file, 0) == 0
+    entry = Journal(file).entry("key")
+    assert entry is not None
+    assert entry.step == 7
+
+
+def test_without_power_the_last_writes_are_gone_and_those_before_are_whole(tmp_path: Path) -> None:
+    found = set()
+    for cut in range(1, 30_000, 700):
+        file = tmp_path / f"{cut}.sqlite"
+        assert fall(written(file, 7), file, cut) == cut
+        journal = Journal(file)
+        entry = journal.entry("key")
+        found.add(None if entry is None else entry.step)
+        journal.begin("other", SAGA, Thing(1))
+        assert journal.entry("other") is not None
+        journal.close()
+    assert {None, 0, 3, 6} <= found
+    assert 7 not in found
+
+
+def test_more_than_there_is_cannot_be_cut(tmp_path: Path) -> None:
+    file = tmp_path / "journal.sqlite"
+    assert 0 < fall(written(file, 1), file, 10**9) < 10**6
+    assert Journal(file).entries() == []
