@@ -100,11 +100,6 @@ async def put_back(detach: DetachInterface, world: ComputeWorld) -> None:
     await _plug(detach, (*detach.ports, detach.old_port), detach.old_port.id, world)
 
 
-async def put_back(detach: DetachInterface, world: ComputeWorld) -> None:
-    """As an undo: the port is the server's still, so the running guest has its NIC again."""
-    await _plug(detach, (*detach.ports, detach.old_port), detach.old_port.id, world)
-
-
 async def unwire_one(detach: DetachInterface, world: ComputeWorld) -> DetachInterface:
     """The network node keeps only the ports that stay."""
     await _tell_network(detach, detach.ports, world)
@@ -165,12 +160,6 @@ def _only_network(server: Server, world: OrderWorld) -> str:
     if len(networks) != 1:
         raise BadRequest("Specify the network or the port of the interface: there is not exactly one to choose.")
     return networks[0][0]
-
-
-async def _plug(task: Placed, ports: tuple[Port, ...], port_id: PortId, world: ComputeWorld) -> None:
-    wires = await _tell_network(task, ports, world)
-    wire = next(wire for wire in wires.wires if wire.port_id == port_id)
-    await world.hypervisor(task.host).plug_nic(task.server_id, wire)
 
 
 async def _plug(task: Placed, ports: tuple[Port, ...], port_id: PortId, world: ComputeWorld) -> None:
