@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from kilonova.build import CARRY_OUT
 from kilonova.build.connect import unwire_ports, wire_ports
+from kilonova.build.export import ExportGiven
 from kilonova.build.record import Placed
 from kilonova.build.report import ServerGone, ServerRuns, TaskDone
 from kilonova.lifecycle.actions import SERVER_ACTIONS
@@ -17,7 +18,7 @@ from kilonova.lifecycle.attach import AttachVolume
 from kilonova.lifecycle.remove import REMOVE, Removal
 from kilonova.saga import Saga
 from tests.chaos import acts
-from tests.chaos.killing import LIMIT_S, delete, is_active_and_goes, is_gone
+from tests.chaos.killing import LIMIT_S, around, delete, is_active_and_goes, is_gone
 from tests.chaos.proof import GONE, Proof
 from tests.cloud.books import running_on
 from tests.cloud.running import Cloud, Machine, wait_for
@@ -52,14 +53,14 @@ class Moment(Struct, frozen=True):
         return f"{self.operation}-{self.point}"
 
 
-def _saga(operation: str) -> tuple[Saga, str, str, tuple[str, ...]]:  # type: ignore[type-arg]
+def _saga(operation: str) -> tuple[Saga, str, str, list[str]]:  # type: ignore[type-arg]
     """Its saga, the order that it comes in, its last word, and what other nodes do for it."""
     if operation == CREATE:
-        return CARRY_OUT, Placed.__name__, ServerRuns.__name__, (f"network.{wire_ports.__name__}",)
+        return CARRY_OUT, Placed.__name__, ServerRuns.__name__, around(f"network.{wire_ports.__name__}")
     if operation == DELETE:
-        return REMOVE, Removal.__name__, ServerGone.__name__, (f"network.{unwire_ports.__name__}",)
+        return REMOVE, Removal.__name__, ServerGone.__name__, around(f"network.{unwire_ports.__name__}")
     saga = SERVER_ACTIONS[operation].saga
-    served = ("volume.send.ExportGiven",) if saga.takes is AttachVolume else ()
+    served = [f"volume.send.{ExportGiven.__name__}.before"] if saga.takes is AttachVolume else []
     return saga, saga.takes.__name__, TaskDone.__name__, served
 
 
@@ -71,7 +72,7 @@ def moments(operation: str) -> list[Moment]:
         "control.relay.after",
         f"compute.ack.{order}.before",
         *(f"compute.{step.name}.before" for step in saga.steps),
-        *(f"{point}.{when}" for point in elsewhere for when in ("before", "after")),
+        *elsewhere,
         "compute.journal.finish.before",
         f"control.{word}.before",
         f"control.{word}.after",
@@ -114,7 +115,8 @@ def begin(cloud: Cloud, operation: str, label: str, server_id: str) -> str:
 
 
 def in_the_middle(cloud: Cloud, moment: Moment, label: str, held_s: float = HELD_S) -> str:
-    """A server that the operation is under way for, and it is at this moment now."""
+    """A server that the operation is under way for, and it is at this moment now. There is no other."""
+    acts.empty(cloud)
     server_id = prepare(cloud, moment.operation, label)
     cloud.want_fault(f"{moment.point}=hang:{held_s}")
     server_id = begin(cloud, moment.operation, label, server_id)

@@ -95,6 +95,7 @@ def _stands_still(cloud: Cloud, proof: Proof, role: str, moment: Moment, seconds
 @pytest.mark.parametrize("role", ROLES)
 def test_for_a_minute(cloud: Cloud, proof: Proof, role: str) -> None:
     """All operations under way at once. Who waited for the role may have given up; then the reason is told, and nothing stays."""
+    acts.empty(cloud)
     ids = {operation: prepare(cloud, operation, f"{role}-{operation}-60") for operation in OPERATIONS}
     points = [moment_at(role, operation).point for operation in OPERATIONS]
     cloud.want_fault(*(f"{point}=hang:3" for point in dict.fromkeys(points)))

@@ -3,6 +3,7 @@
 It knows no transport; ``http_fetch.py`` does.
 """
 
+import errno
 import hashlib
 from pathlib import Path
 from types import TracebackType
@@ -45,16 +46,24 @@ class CheckedFile:
         self.written = 0
 
     def __enter__(self) -> Self:
-        self._file = self._path.open("xb", buffering=0)
+        try:
+            self._file = self._path.open("xb", buffering=0)
+        except OSError as error:
+            raise BuildFailed(_why(error)) from error
         return self
 
     def write(self, piece: bytes | memoryview) -> None:
-        """Append `piece`. Raises BuildFailed as soon as there is more than the image's size."""
+        """Append `piece`. Raises BuildFailed when there is more than the image has, or no room for it."""
         self.written += len(piece)
         if self.written > self._image.size:
             raise BuildFailed("The image is larger than it should be.")
         self._hash.update(piece)
-        self._file.write(piece)
+        left = memoryview(piece)
+        try:
+            while left:
+                left = left[self._file.write(left) or 0 :]  # a disk that has just become full takes a part, without an error
+        except OSError as error:
+            raise BuildFailed(_why(error)) from error
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._file.close()
@@ -70,3 +79,10 @@ class CheckedFile:
         if self._hash.hexdigest() != self._image.sha256:
             return "The image's checksum is wrong."
         return None
+
+
+def _why(error: OSError) -> str:
+    """Trying it again here would not help; another host may have room."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "The host has no room left for the image."
+    return "The host could not keep the image."
