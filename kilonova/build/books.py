@@ -87,6 +87,10 @@ class Hosts(Protocol):
         """A network node that was heard of lately."""
         ...
 
+    def any_network_node(self) -> NodeName | None:
+        """One that was ever heard of: what lies in its queue is done when it is back."""
+        ...
+
     def volume_node(self, now: float) -> NodeName | None:
         """A volume node that was heard of lately."""
         ...

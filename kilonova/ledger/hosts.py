@@ -150,6 +150,10 @@ class Hosts:
     def network_node(self, now: float) -> NodeName | None:
         return self._alive("network", now)
 
+    def any_network_node(self) -> NodeName | None:
+        row = self._db.execute(_NODES_OF, {"role": "network"}).first()
+        return None if row is None else NodeName(row.name)
+
     def volume_node(self, now: float) -> NodeName | None:
         return self._alive("volume", now)
 

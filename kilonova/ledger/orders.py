@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Column, Connection, Float, Index, Integer, LargeBinary, Table, Text, bindparam, delete, select, update
 
 from kilonova.build.record import Placed
+from kilonova.ledger.hosts import Hosts
 from kilonova.ledger.networks import Networks
 from kilonova.ledger.schema import SERIAL, Packed, metadata
 from kilonova.ledger.volume.links import links_of_server
@@ -72,7 +73,7 @@ class Orders:
             server_id=ServerId(server.id),
             host=HostName(server.host or ""),
             node=NodeName(node),
-            network_node=self._network_node() if has_ports else NodeName(""),
+            network_node=(Hosts(self._db).any_network_node() or NodeName("")) if has_ports else NodeName(""),
             attempt=attempt,
             reason=reason,
             volumes=links_of_server(self._db, server.id),
@@ -217,12 +218,6 @@ class Orders:
             },
         )
         self._ordered()
-
-    def _network_node(self) -> NodeName:
-        from kilonova.ledger.hosts import nodes
-
-        name = self._db.execute(select(nodes.c.name).where(nodes.c.role == "network").order_by(nodes.c.name)).scalars().first()
-        return NodeName(name or "")
 
 
 def _task(row: Any, kinds: Mapping[str, Any]) -> tuple[str, Any]:

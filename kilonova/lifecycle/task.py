@@ -89,7 +89,7 @@ def as_it_is(server: Server, world: OrderWorld) -> Placed:
         raise Conflict(f"Instance {server.id} has no host.")
     deadline = desk.now + desk.action_limit_s
     ports = books.networks.server_ports_of(server.id)
-    network_node = (books.hosts.network_node(desk.now) or record.network_node) if ports else NodeName("")
+    network_node = _network_node(record, world) if ports else NodeName("")
     ticket = desk.ticket(record.image.id, server.host, deadline) if record.image else ""
     return grow(
         record,
@@ -108,6 +108,15 @@ def as_it_is(server: Server, world: OrderWorld) -> Placed:
         ordered_at=desk.now,
         image_ticket=ticket,
     )
+
+
+def _network_node(record: Placed, world: OrderWorld) -> NodeName:
+    """One that answers; else the one it was built with; else any: a server may have got its first port only later."""
+    hosts = world.books.hosts
+    name = hosts.network_node(world.desk.now) or record.network_node or hosts.any_network_node()
+    if not name:
+        raise Conflict("There is no network node.")
+    return name
 
 
 async def report_done(record: Record, world: ComputeWorld, **facts: str) -> Record:

@@ -31,7 +31,8 @@ class Nemesis:
 
     def __init__(self, plan: Plan, chance: random.Random, chronicle: Chronicle) -> None:
         self.plan, self.chance, self.chronicle = plan, chance, chronicle
-        self.active = False
+        self.active = self.healing = False
+        """`healing`: nothing new goes wrong, and not everything is well again."""
         self.on_kill: Callable[[str, float], None] = lambda name, pause: None
         self._away_until = 0.0
         self._cut_off: dict[str, float] = {}
@@ -39,7 +40,7 @@ class Nemesis:
 
     def excuses(self) -> bool:
         """Whether a client may hear 503, or nothing, just now."""
-        return self.active and self.plan.excuses
+        return (self.active or self.healing) and self.plan.excuses
 
     def struck(self, kind: str, what: str) -> bool:
         """Whether chance has it; then it is on record."""
@@ -58,7 +59,7 @@ class Nemesis:
 
     def end(self) -> None:
         """From now on everything works; who stands still goes on."""
-        self.active = False
+        self.active, self.healing = False, True
         self._away_until = 0.0
         self._cut_off.clear()
         for process in self._frozen:

@@ -31,6 +31,8 @@ PACES_S = (0.02, 0.1, 0.5, 2.0)
 """How long, on average, until the next client comes."""
 CLIENTS_WITHIN_S = 900.0
 """Loop time in which the last answer must have come, faults or none."""
+HEALED_AFTER_S = 2.0
+"""What was under way when the last fault struck may still fail."""
 MOST_TURNS = 5_000_000
 
 
@@ -131,6 +133,8 @@ class Simulation:
         nemesis.end()
         striking.cancel()
         await cloud.everybody_rises()
+        await asyncio.sleep(HEALED_AFTER_S)
+        nemesis.healing = False
         _, late = await asyncio.wait(clients, timeout=CLIENTS_WITHIN_S) if clients else ((), ())
         wrong = [task.exception() for task in clients if task.done() and task.exception()]
         found = [violation("no answer", "a client", f"{len(late)} operations have not come to an end")] if late else []

@@ -1,0 +1,39 @@
+"""What simulation has found, as stories that do not depend on a seed."""
+
+import asyncio
+import time
+
+from kilonova.ledger.transaction import Transaction
+from kilonova.sim.seeded import SeededCloud
+from tests.sim.conftest import Calm
+
+SILENT_S = 100.0
+"""Long enough for a node to count as silent."""
+
+
+def readiness(tx: Transaction) -> str | None:
+    return tx.hosts.network_node(time.time())
+
+
+def test_a_first_interface_is_plugged_in_while_the_network_node_is_silent(calm: Calm) -> None:
+    """Seed 225: the order named no network node, since the server was built without one."""
+
+    async def story(cloud: SeededCloud) -> None:
+        server_id = await cloud.build(networks="none")
+        await cloud.wait_for(server_id, "ACTIVE")
+        cloud.strike_down("network", SILENT_S + 20)
+        await asyncio.sleep(SILENT_S)
+        path = f"/compute/v2.1/servers/{server_id}/os-interface"
+        answer = await cloud.send("POST", path, {"interfaceAttachment": {}})
+        assert answer.status_code == 200, answer.text
+        assert (await cloud.ledger.read(readiness)) is None
+
+        async def attached() -> bool:
+            shown = (await cloud.send("GET", path)).json()["interfaceAttachments"]
+            return [one["port_state"] for one in shown] == ["ACTIVE"]
+
+        await cloud.until(attached, "the port")
+        assert await cloud.network.node.network.inventory() == {server_id}
+        assert await cloud.clean() == []
+
+    calm(story)
