@@ -12,7 +12,8 @@ from kilonova.ledger.transaction import Transaction
 from kilonova.lifecycle.audit.asking import NodeInventory, Tidy
 from kilonova.lifecycle.audit.finding import Finding
 from kilonova.lifecycle.inventory import SETTLED_S, Hello, Leftover, Welcome, compare
-from kilonova.model.ids import HostName, ServerId
+from kilonova.lifecycle.remove import Removal
+from kilonova.model.ids import HostName, NodeName, ServerId
 from kilonova.nodes.audit import Seen
 from kilonova.nodes.repair.case import NEEDS_WORD, LeftAlone
 
@@ -44,6 +45,8 @@ class Errand(Struct):
     spares: list[Leftover] = field(default_factory=list)
     exports: dict[str, str] = field(default_factory=dict)
     strays: list[str] = field(default_factory=list)
+    removals: list[Removal] = field(default_factory=list)
+    """What goes into the queues of its hosts: a removal stops and undoes what goes on first."""
     say_again: bool = False
 
     def message(self) -> Tidy | None:
@@ -89,6 +92,9 @@ def add(finding: Finding, errand: Errand, seen: Seen, unknown: bool) -> str:
         raise LeftAlone(NEEDS_WORD)
     if kind in LEFTOVERS:
         return _leftover(finding, errand, seen)
+    if kind == "unknown saga":
+        errand.removals.append(_removal(finding, errand, seen))
+        return f"{finding.host} stops and undoes it"
     if kind in UNKNOWN_ON_HOST:
         errand.leftovers.append(Leftover(server_id=server_id, host=HostName(finding.host), attempt=0))
         return f"{finding.host} takes away what it has of it"
@@ -126,6 +132,20 @@ def _leftover(finding: Finding, errand: Errand, seen: Seen) -> str:
         raise LeftAlone("something is under way for it just now")
     errand.leftovers += mine
     return f"{finding.host} takes away what it has of it"
+
+
+def _removal(finding: Finding, errand: Errand, seen: Seen) -> Removal:
+    """As at a server's end; its attempt is that of what goes on."""
+    key = next(saga.key for saga in errand.node.sagas if saga.server_id == finding.about)
+    networks = [one.node for one in seen.told if one.role == "network"]
+    return Removal(
+        server_id=ServerId(finding.about),
+        host=HostName(finding.host),
+        node=errand.node.node,
+        network_node=networks[0] if networks else NodeName(""),
+        attempt=int(key.split("/")[1]),
+        reason="unknown to the ledger",
+    )
 
 
 def _stray(finding: Finding, errand: Errand, seen: Seen, unknown: bool) -> str:

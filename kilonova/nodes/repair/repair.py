@@ -13,7 +13,7 @@ from kilonova.api.image.recover import recover
 from kilonova.build.admit import OrderDesk, OrderWorld
 from kilonova.bus.port import Bus
 from kilonova.bus.queues import WithQueues
-from kilonova.bus.subjects import QueueKind, ask_subject
+from kilonova.bus.subjects import QueueKind, ask_subject, queue
 from kilonova.errors import KilonovaError
 from kilonova.ledger.ledger import Ledger
 from kilonova.ledger.transaction import Transaction
@@ -21,6 +21,7 @@ from kilonova.lifecycle.audit.asking import NodeInventory, Tidied
 from kilonova.lifecycle.audit.finding import AuditReport, Finding, Mended, RepairReport
 from kilonova.lifecycle.audit.kinds import KINDS
 from kilonova.lifecycle.inventory import Welcome
+from kilonova.model.ids import new_uuid
 from kilonova.nodes.audit import Auditor, Seen, report
 from kilonova.nodes.audit_images import YOUNG_S, ImageAudit
 from kilonova.nodes.repair import at_nodes
@@ -156,9 +157,11 @@ class Repair:
     async def _send(self, errand: Errand) -> dict[str, str]:
         """What could not be done: id or node → why."""
         tidy = errand.message()
-        if tidy is None:
-            return {}
         try:
+            for removal in errand.removals:
+                await self._means.bus.put(queue("compute", removal.host), removal, message_id=new_uuid())
+            if tidy is None:
+                return {}
             answer = await self._means.bus.ask(ask_subject(errand.node.node), tidy, ANSWER_WITHIN_S, Tidied)
         except KilonovaError as error:
             return {errand.node.node: str(error)}

@@ -2,7 +2,11 @@
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from kilonova.build.giveup import end_overdue
+from kilonova.build.report import ServerRuns
+from kilonova.build.start import announce_running
 from kilonova.lifecycle.remove import order_removal
 from kilonova.lifecycle.resize import both_sizes
 from kilonova.model import server as states
@@ -76,11 +80,24 @@ def _build_again(case: Case) -> str:
         _fail(case, server)
         case.tx.networks.release_server_ports(server.id)
         return "it had no host: it is in ERROR, and says why"
-    if case.now + TIME_LEFT_S < placed.deadline and case.tx.hosts.has_claim(server.id):
+    if _guest_of(case, server) == "running" and case.tx.hosts.has_claim(server.id):
         case.tx.orders.queue_build(placed, "")
+        runs = ServerRuns(server_id=server.id, host=placed.host, attempt=placed.attempt, at=case.now)
+        announce_running(runs, case.world)
+        return "its guest runs: it is ACTIVE, as if its node had said so"
+    if case.now + TIME_LEFT_S < placed.deadline and case.tx.hosts.has_claim(server.id):
+        again = replace(placed, attempt=placed.attempt + 1, ordered_at=case.now)  # the node may take this attempt for over
+        case.tx.servers.place(again)
+        case.tx.orders.queue_build(again, "")
         return f"its build on {placed.host} is ordered again"
     end_overdue(placed, case.world)
     return f"its time is over: it is in ERROR, and {placed.host} takes back what it has made"
+
+
+def _guest_of(case: Case, server: Server) -> str | None:
+    """Its power state on its host, None when it has no guest there."""
+    hosts = (one for inventory in case.seen.told for one in inventory.hosts if one.facts.host == server.host)
+    return next((one.guests.get(server.id) for one in hosts), None)
 
 
 def _remove_again(case: Case) -> str:
@@ -124,7 +141,7 @@ def _order_removal_of_rest(case: Case) -> str:
 def _end_order(case: Case) -> str:
     for order in case.seen.view.orders:
         if order.kind == "build" and order.server_id == case.about:
-            case.tx.orders.answered(order.server_id, order.attempt)
+            case.tx.orders.task_over(order.id)
     return "the order is ended"
 
 
