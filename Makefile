@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos up down check bench format setup doctor image lock clean
+.PHONY: help demo test chaos mutants up down check bench format setup doctor image lock clean
 
 export KILONOVA_CACHE ?= $(CURDIR)/.cache
 DATA ?= .data
@@ -20,6 +20,10 @@ chaos: ## Every case of the matrix of faults, on real processes; writes the tabl
 	@scripts/setup --tests
 	@scripts/image
 	@scripts/chaos $(ARGS)
+
+mutants: ## Deliberate defects, one at a time in a copy of the tree: which test turns red? Writes their table (ARGS='--nearest', some words)
+	@scripts/setup --tests
+	@scripts/mutants $(ARGS)
 
 up: setup image ## Start a cloud and leave it running (DATA=FOLDER, default .data)
 	@scripts/cloud up $(DATA)

@@ -1,0 +1,293 @@
+"""Nothing is confirmed, sent again, begun or freed before its time; what comes late, or twice, finds that it is over."""
+
+import asyncio
+import math
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from msgspec.structs import replace
+
+from kilonova.api.compute.service import SERVICE as COMPUTE
+from kilonova.api.image.service import SERVICE as IMAGE
+from kilonova.api.volume.service import SERVICE as VOLUME
+from kilonova.build.report import BuildProgress
+from kilonova.bus.port import Delivery, Parcel
+from kilonova.model.ids import HostName, ServerId, new_uuid
+from kilonova.nodes.sweeper import Sweeper
+from kilonova.sim import SimulatedCloud
+from kilonova.sim.faults import Moment, fail
+from tests.story.conftest import CloudOf
+from tests.story.deeds import DEEDS
+from tests.story.ending import built, deleted
+from tests.story.test_actions_fail import prepared
+from tests.story.test_deadlines_pass import ask, new_volume
+
+AGAIN = Delivery(kind="", subject="", queue_wait_s=0.0)
+
+
+class Hold:
+    """Holds a saga up at a step until `release`; `moments` are those who came there."""
+
+    def __init__(self) -> None:
+        self.moments: list[Moment] = []
+        self.released = asyncio.Event()
+
+    async def __call__(self, moment: Moment) -> None:
+        self.moments.append(moment)
+        await self.released.wait()
+
+    async def reached(self) -> bool:
+        return bool(self.moments)
+
+
+def before(cloud: SimulatedCloud, step: str) -> int:
+    """How often the step was begun."""
+    return cloud.steps.seen.count(("before", step))
+
+
+async def held(cloud: SimulatedCloud, step: str, asked: Coroutine[Any, Any, Any]) -> tuple[Hold, Any]:
+    """Somebody asks, and the saga stands before this step."""
+    hold = Hold()
+    cloud.steps.at("before", step, hold)
+    answer = await asked
+    await cloud.until(hold.reached, f"{step} to begin")
+    return hold, answer
+
+
+async def a_while() -> None:
+    """Long enough for whatever would begin at once."""
+    for _ in range(20):
+        await asyncio.sleep(0.05)
+
+
+# Orders
+
+
+async def test_an_order_is_in_the_journal_when_it_is_acknowledged(cloud_of: CloudOf) -> None:
+    cloud = await cloud_of(hosts=1)
+    hold, server_id = await held(cloud, "take_order", cloud.build())
+    hold.released.set()
+    await built(cloud, server_id)
+    node = cloud.computes["compute-1"].node
+    another = replace(hold.moments[0].record, server_id=ServerId(new_uuid()), deadline=time.time() + 60, ports=())
+    await node.take_build(another, AGAIN)
+    assert [entry.saga for entry in node.journal.entries()] == ["build"]
+    await cloud.until(lambda: _idle(cloud), "the end of it")
+
+
+async def test_an_order_that_comes_twice_is_carried_out_once(cloud_of: CloudOf) -> None:
+    cloud = await cloud_of(hosts=1)
+    hold, server_id = await held(cloud, "assemble_disks", cloud.build())
+    node = cloud.computes["compute-1"].node
+    await node.take_build(hold.moments[0].record, AGAIN)
+    await a_while()
+    assert before(cloud, "take_order") == 1, "while it is under way"
+    hold.released.set()
+    await built(cloud, server_id)
+    await node.take_build(hold.moments[0].record, AGAIN)
+    await a_while()
+    assert before(cloud, "take_order") == 1, "after its end"
+    await deleted(cloud, server_id)
+    await node.take_build(hold.moments[0].record, AGAIN)
+    await a_while()
+    assert before(cloud, "take_order") == 1, "after the server's end"
+    assert await cloud.clean() == []
+
+
+async def test_actions_on_one_server_wait_for_each_other(cloud_of: CloudOf) -> None:
+    """The first has no task state, so the API lets the second in."""
+    cloud = await cloud_of(hosts=1)
+    await built(cloud, server_id := await cloud.build())
+    hold, _ = await held(cloud, "plug_in", DEEDS["attach_interface"].ask(cloud, server_id))
+    await DEEDS["stop"].ask(cloud, server_id)
+    await a_while()
+    assert before(cloud, "shut_down_guest") == 0
+    hold.released.set()
+    assert (await DEEDS["stop"].ended(cloud, server_id)).status == "SHUTOFF"
+    await deleted(cloud, server_id)
+
+
+async def test_an_action_that_a_deletion_has_stopped_does_not_begin_again(cloud_of: CloudOf) -> None:
+    cloud = await cloud_of(hosts=1)
+    await built(cloud, server_id := await cloud.build())
+    stop, _ = await held(cloud, "shut_down_guest", DEEDS["stop"].ask(cloud, server_id))
+    removal, _ = await held(cloud, "wipe_disks", cloud.delete(server_id))
+    node = cloud.computes["compute-1"].node
+    again = asyncio.create_task(node.take_task(stop.moments[0].record, AGAIN))
+    await a_while()
+    removal.released.set()
+    await cloud.wait_for(server_id, "DELETED")
+    await again
+    await a_while()
+    assert before(cloud, "shut_down_guest") == 1
+    await deleted(cloud, server_id)
+
+
+async def test_an_order_is_sent_again_only_when_it_was_silent_for_long(cloud_of: CloudOf) -> None:
+    cloud = await cloud_of(hosts=1, send_again_after_s=30.0)
+    hold, server_id = await held(cloud, "take_order", cloud.build())
+
+    async def sent() -> int:
+        rows = await cloud.ledger.read(lambda tx: tx.connection.exec_driver_sql("SELECT sent FROM orders").scalars().all())
+        return sum(rows)
+
+    sweeper = Sweeper(cloud.ledger, cloud.control.order_terms, math.inf)
+    for later, times in ((0.0, 1), (20.0, 1), (31.0, 2)):
+        await sweeper.sweep(time.time() + later)
+        await a_while()
+        assert await sent() == times, f"after {later} s"
+    hold.released.set()
+    await built(cloud, server_id)
+    await deleted(cloud, server_id)
+
+
+async def test_what_the_broker_did_not_take_is_put_again(cloud_of: CloudOf) -> None:
+    """At once, and not when the sweeper finds it silent."""
+    cloud = await cloud_of(hosts=1, send_again_after_s=1e6)
+    bus: Any = cloud.control.bus
+    refused: list[Parcel] = []
+    take = bus.put_many
+
+    async def refuse_once(parcels: Any) -> set[str]:
+        if not refused:
+            refused.extend(parcels)
+            return set()
+        return set(await take(parcels))
+
+    bus.put_many = refuse_once
+    server = await cloud.wait_for(server_id := await cloud.build(), "ACTIVE", "ERROR", within_s=60.0)
+    assert refused
+    assert server.status == "ACTIVE"
+    await deleted(cloud, server_id)
+
+
+async def test_a_broker_that_has_lost_everything_is_told_again_at_once(cloud_of: CloudOf) -> None:
+    cloud = await cloud_of(hosts=1, send_again_after_s=1e6)
+    hooks: list[Any] = []
+
+    async def ensure(emptied: Any = None) -> None:
+        hooks.append(emptied)
+
+    await cloud.crash("compute-1")
+    server_id = await cloud.build()
+    await a_while()
+    assert cloud.broker.lose_everything() == 1
+    node: Any = cloud.control
+    await cloud.crash("control")
+    connect = node._connect
+
+    def connected() -> Any:
+        bus: Any = connect()
+        bus.ensure_streams = ensure
+        return bus
+
+    node._connect = connected
+    await node.start()
+    await cloud.until(lambda: _true(bool(hooks)), "control to ask for the broker's streams")
+    assert hooks[0] is not None, "nobody would tell a broker that has lost everything"
+    await hooks[0]()
+    await cloud.restart("compute-1")
+    await built(cloud, server_id)
+    await deleted(cloud, server_id)
+
+
+async def test_a_node_that_starts_has_its_queues_made_anew(cloud_of: CloudOf) -> None:
+    """So that what its last process took and did not finish comes at once."""
+    cloud = await cloud_of(hosts=1)
+    made: list[tuple[str, str]] = []
+    bus: Any = cloud.control.bus
+    redeliver = bus.redeliver
+
+    async def seen(kind: Any, name: str) -> None:
+        made.append((kind, name))
+        await redeliver(kind, name)
+
+    bus.redeliver = seen
+    for role in ("compute-1", "network", "volume"):
+        await cloud.restart(role)
+    expected = {("compute", "sim-1"), ("network", "network"), ("volume", "volume")}
+    await cloud.until(lambda: _true(set(made) == expected), "all three")
+    bus.redeliver = redeliver
+
+
+async def test_a_hint_of_an_older_attempt_says_nothing(cloud_of: CloudOf) -> None:
+    cloud = await cloud_of(hosts=2)
+    cloud.steps.at("before", "assemble_disks", fail)
+    hold, server_id = await held(cloud, "report_running", cloud.build())
+
+    async def is_told() -> bool:
+        return bool((await cloud.server(server_id)).task_state == "spawning")
+
+    await cloud.until(is_told, "control to hear of the second attempt")
+    first = HostName("sim-2" if (await cloud.server(server_id)).host == "sim-1" else "sim-1")
+    late = BuildProgress(server_id=ServerId(server_id), host=first, attempt=1, at=time.time(), task_state="networking")
+    cloud.computes["compute-1"].node.reporter.tell(late)
+    await a_while()
+    assert await is_told()
+    hold.released.set()
+    await built(cloud, server_id)
+    await deleted(cloud, server_id)
+
+
+# Volumes and NICs
+
+
+async def test_a_volume_is_served_as_long_as_the_guest_has_it(cloud_of: CloudOf) -> None:
+    cloud = await cloud_of(hosts=1)
+    server_id = await prepared(cloud, DEEDS["detach_volume"])
+    hold, _ = await held(cloud, "pull_volume_out", DEEDS["detach_volume"].ask(cloud, server_id))
+    assert len(await cloud.volume.node.store.exports()) == 1, "the guest may still be writing"
+    hold.released.set()
+    await DEEDS["detach_volume"].ended(cloud, server_id)
+    assert await cloud.volume.node.store.exports() == {}
+    await deleted(cloud, server_id)
+
+
+async def test_a_volume_that_was_deleted_is_not_made_by_a_late_copy(cloud_of: CloudOf) -> None:
+    cloud = await cloud_of(hosts=1, services=(COMPUTE, IMAGE, VOLUME))
+    hold = Hold()
+    hold.released.set()
+    cloud.steps.at("before", "make_volume", hold)
+    volume_id = await new_volume(cloud)
+    node = cloud.volume.node
+    for gone in (False, True):
+        if gone:
+            await ask(cloud, "DELETE", f"/volumes/{volume_id}")
+            await cloud.until(lambda: _without_files(cloud), "the volume to be gone")
+        await node.take_order(hold.moments[0].record, AGAIN)
+        await a_while()
+        assert before(cloud, "make_volume") == 1
+    assert not await node.store.inventory()
+
+
+async def test_a_nic_that_could_not_be_attached_is_unwired(cloud_of: CloudOf) -> None:
+    cloud = await cloud_of(hosts=1)
+    await built(cloud, server_id := await cloud.build())
+    network: Any = cloud.network.node.network
+    wired: list[int] = []
+    wire = network.wire
+
+    async def seen(server: Any, ports: Any, documents: Any) -> Any:
+        wired.append(len(ports))
+        return await wire(server, ports, documents)
+
+    network.wire = seen
+    cloud.steps.at("before", "plug_in", fail)
+    await DEEDS["attach_interface"].ask(cloud, server_id)
+    await DEEDS["attach_interface"].ended(cloud, server_id)
+    assert wired == [2, 1], "both, and then only the one that it has"
+    network.wire = wire
+    await deleted(cloud, server_id)
+
+
+async def _idle(cloud: SimulatedCloud) -> bool:
+    return not cloud.computes["compute-1"].node.journal.entries()
+
+
+async def _without_files(cloud: SimulatedCloud) -> bool:
+    return not await cloud.volume.node.store.inventory()
+
+
+async def _true(answer: bool) -> bool:
+    return answer
