@@ -41,6 +41,10 @@ class Client:
         self.send("POST", "/identity/v3/auth/tokens", {"auth": auth})
         self._headers["X-Auth-Token"] = self.headers["X-Subject-Token"]
 
+    def close(self) -> None:
+        """Hang up; the next `send` makes a new connection."""
+        self._connection.close()
+
     @property
     def token(self) -> str:
         return self._headers["X-Auth-Token"]

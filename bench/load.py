@@ -63,7 +63,13 @@ class Load:
         return sorted(self.builds, key=lambda build: build.began)
 
     def _go_on(self, began: float) -> None:
-        client = Patient(self.connect)
+        client = Patient(self.connect())
+        try:
+            self._build_on(client, began)
+        finally:
+            client.close()
+
+    def _build_on(self, client: "Patient", began: float) -> None:
         for _ in itertools.repeat(None) if self.each is None else range(self.each):
             number = next(self._numbers)
             if self._stop.wait(max(0.0, began + number / self.rate - time.monotonic())):
@@ -77,23 +83,24 @@ class Load:
 class Patient:
     """A client that asks again where nothing answered, or the answer was 503. Raises TimeoutError in the end."""
 
-    def __init__(self, connect: Callable[[], Client]) -> None:
-        self._connect = connect
-        self._client: Client | None = None
+    def __init__(self, client: Client) -> None:
+        self._client = client
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
             try:
-                self._client = self._client or self._connect()
                 return self._client.send(method, path, body, **headers)
             except (OSError, http.client.HTTPException):
-                self._client = None
+                self._client.close()
             except Refused as refused:
                 if refused.status != 503:
                     raise
             time.sleep(AGAIN_S)
         raise TimeoutError(f"{method} {path}: no answer within {PATIENCE_S:.0f} s")
+
+    def close(self) -> None:
+        self._client.close()
 
 
 def order(client: Patient, build: Build, name: str, things: dict[str, str]) -> None:

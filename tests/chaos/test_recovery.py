@@ -7,18 +7,20 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 
 import pytest
 
 from bench.client import Client
 from bench.load import Build, Load, back_after_s, goes_on_after_s, throughput
+from tests.chaos import acts
 from tests.chaos.disks import standing
 from tests.chaos.killing import LIMIT_S
 from tests.chaos.moments import without_quota
 from tests.chaos.proof import Proof
 from tests.cloud.books import OnPostgres, postgres
-from tests.cloud.running import Cloud, Machine, running
+from tests.cloud.running import Cloud, Machine, running, wait_for
 
 pytestmark = [pytest.mark.cloud, pytest.mark.wire, pytest.mark.timeout(400)]
 
@@ -71,6 +73,7 @@ def test_on_postgres(tmp_path_factory: pytest.TempPathFactory, proof: Proof, way
 
 def _goes_on(cloud: Cloud, proof: Proof, strike: Strike, name: str) -> None:
     """Builds at a steady rate, a fault in the middle."""
+    acts.empty(cloud)
     load = _load(cloud, f"steady-{name}", RATE, 16)
     load.start()
     time.sleep(BEFORE_S)
@@ -78,18 +81,25 @@ def _goes_on(cloud: Cloud, proof: Proof, strike: Strike, name: str) -> None:
     what = strike()
     proof.fired(f"{name} under load {what or ''}", ago_s=time.monotonic() - struck)
     time.sleep(AFTER_S)
+    with suppress(TimeoutError):
+        wait_for(lambda: _is_back(list(load.builds), struck), LIMIT_S, "builds to go on", every_s=0.5)
     builds = load.stop()
     again, back = goes_on_after_s(builds, struck), back_after_s(builds, struck)
-    before = throughput(builds, struck - 5.0, struck)
-    print(f"{name}: builds go on after {again} s; {before:.1f} builds/s before, 80 % of that after {back} s")
     assert again is not None
     assert back is not None
+    before = throughput(builds, struck - 5.0, struck)
+    print(f"{name}: builds go on after {again:.1f} s; {before:.1f} builds/s before, 80 % of that after {back:.1f} s")
     proof.recovery_s = again
     _are_active_and_go(cloud, proof, builds)
 
 
+def _is_back(builds: list[Build], struck: float) -> bool:
+    return goes_on_after_s(builds, struck) is not None and back_after_s(builds, struck) is not None
+
+
 def _all_end(cloud: Cloud, proof: Proof, strike: Strike, name: str) -> None:
     """A hundred clients at once; half of their builds are accepted when it strikes, and few of them over."""
+    acts.empty(cloud)
     load = _load(cloud, f"burst-{name}", 10_000.0, IN_FLIGHT, each=1)
     load.start()
     while sum(bool(build.accepted) for build in list(load.builds)) < IN_FLIGHT // 2:
@@ -129,6 +139,7 @@ def _load(cloud: Cloud, tag: str, rate: float, clients: int, each: int | None = 
 def _token(cloud: Cloud) -> str:
     client = Client(*_where(cloud))
     client.log_in((cloud.data / "secrets" / "admin-password").read_text().strip())
+    client.close()
     return client.token
 
 
