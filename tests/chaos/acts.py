@@ -49,15 +49,14 @@ def prepared(cloud: Cloud, name: str, label: str, **more: Any) -> str:
 
 def done(cloud: Cloud, server_id: str, name: str) -> None:
     """The action, to its good end."""
-    ask(cloud, server_id, name)
+    ask(cloud, server_id, request(cloud, server_id, name))
     ended(cloud, server_id)
     assert cloud.api.server(server_id)["status"] == DEEDS[name].status, cloud.api.server(server_id)
 
 
-def ask(cloud: Cloud, server_id: str, name: str) -> None:
+def ask(cloud: Cloud, server_id: str, wanted: Asked) -> None:
     """Ask for it once: where no answer came, the server's history says whether it was taken."""
-    wanted = request(cloud, server_id, name)
-    known = len(history(cloud, server_id, name))
+    known = len(history(cloud, server_id, wanted.name))
     until = time.monotonic() + WITHIN_S
     while time.monotonic() < until:
         with suppress(OSError, http.client.HTTPException):
@@ -66,13 +65,13 @@ def ask(cloud: Cloud, server_id: str, name: str) -> None:
                 assert status in (200, 202, 204), (status, answer)
                 return
         time.sleep(0.1)
-        if len(history(cloud, server_id, name)) > known:
+        if len(history(cloud, server_id, wanted.name)) > known:
             return
-    raise TimeoutError(f"{name}: nobody took it")
+    raise TimeoutError(f"{wanted.name}: nobody took it")
 
 
 def request(cloud: Cloud, server_id: str, name: str) -> Asked:
-    """What a client sends for it."""
+    """What a client sends for it; the volume it needs is made here."""
     deed, server = DEEDS[name], f"{SERVERS}/{server_id}"
     if isinstance(deed, PlugIn):
         return Asked(name, "POST", f"{server}/os-interface", {"interfaceAttachment": {}})
@@ -187,9 +186,9 @@ def volume_url(cloud: Cloud) -> str:
     return f"/volume/v3/{project}"
 
 
-def new_volume(cloud: Cloud) -> str:
+def new_volume(cloud: Cloud, **more: Any) -> str:
     """Ordered, and not waited for."""
-    made = cloud.api.send("POST", f"{volume_url(cloud)}/volumes", {"volume": {"size": 1}})
+    made = cloud.api.send("POST", f"{volume_url(cloud)}/volumes", {"volume": {"size": 1, **more}})
     return str(made["volume"]["id"])
 
 
@@ -273,6 +272,13 @@ def rid_of_volumes(cloud: Cloud) -> None:
             assert code in (202, 404), answer
         becomes(cloud, volume["id"], "404")
     wait_for(lambda: not kept(cloud) and not served(cloud), WITHIN_S, "no volumes on the node")
+
+
+def rid_of(cloud: Cloud, volume_id: str) -> None:
+    """Deleted, and gone."""
+    code, answer = cloud.api.surely("DELETE", f"{volume_url(cloud)}/volumes/{volume_id}")
+    assert code == 202, answer
+    becomes(cloud, volume_id, "404")
 
 
 def _act(body: Mapping[str, Any], version: str = "volume 3.40") -> Callable[[Cloud, str], None]:

@@ -136,7 +136,7 @@ def _scene(cloud: Cloud, wait: Wait) -> Callable[[], str]:
     server_id = acts.prepared(cloud, wait.saga, label, **more)
 
     def act() -> str:
-        acts.ask(cloud, server_id, wait.saga)
+        acts.ask(cloud, server_id, acts.request(cloud, server_id, wait.saga))
         return server_id
 
     return act
