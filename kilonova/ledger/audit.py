@@ -25,8 +25,11 @@ _SNAPSHOTS = select(_s.id, _s.volume_id, _s.status, _s.work_id)
 _NODES = select(nodes.c.name, nodes.c.role, nodes.c.last_seen)
 
 
-def look(connection: Connection, now: float, asked_about: Collection[str] = ()) -> LedgerView:
-    """All servers that are not deleted, and all that is held in the name of any; of `asked_about`, which are deleted."""
+def look(connection: Connection, now: float, asked_about: Collection[str] | None = None) -> LedgerView:
+    """All servers that are not deleted, and all that is held in the name of any; of `asked_about`, which are deleted.
+
+    Without it rows that have lost their owner are not looked for: enough for what is compared only with a later view.
+    """
     alive = connection.execute(select(servers).where(servers.c.deleted_at.is_(None))).all()
     projects = {row.project_id for row in alive}
     plans = connection.execute(_PLANS).all()
@@ -45,8 +48,8 @@ def look(connection: Connection, now: float, asked_about: Collection[str] = ()) 
         all_nodes=tuple((row.name, row.role) for row in told),
         plans={f"{row.kind}/{row.id}": row.wanted for row in plans if row.settled},
         unconfirmed=frozenset(f"{row.kind}/{row.id}" for row in plans if not row.settled),
-        deleted=_deleted(connection, asked_about),
-        loose=loose_rows(connection),
+        deleted=_deleted(connection, asked_about or ()),
+        loose=() if asked_about is None else loose_rows(connection),
     )
 
 

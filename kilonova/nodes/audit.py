@@ -61,7 +61,7 @@ class Auditor:
 
     async def seen(self) -> Seen:
         """Looks at the ledger before and after it asks the nodes: what changed in between is left for the next time."""
-        before = await self._look(set())
+        before = await self._look(None)
         nodes = [name for name, role in before.nodes if role != "control"]
         answers, broker = await asyncio.gather(asyncio.gather(*map(self._ask, nodes)), self._broker())
         told = tuple(answer for answer in answers if answer is not None)
@@ -75,7 +75,7 @@ class Auditor:
         found.sort(key=lambda finding: finding.name)
         return Seen(view=after, told=told, in_motion=frozenset(in_motion), findings=tuple(found))
 
-    async def _look(self, asked_about: set[str]) -> LedgerView:
+    async def _look(self, asked_about: set[str] | None) -> LedgerView:
         return await self._ledger.read(lambda tx: look(tx.connection, self._now(), asked_about))
 
     async def _broker(self) -> Sequence[QueueState] | None:

@@ -53,6 +53,4 @@ def open_volumes(connection: Connection) -> tuple[OpenVolume, ...]:
         if row.made_by_server:
             states.setdefault(row.volume_id, {})[row.id] = row.state
     rows = connection.execute(select(_v.id, _v.status, _v.node, _v.work_id))
-    return tuple(
-        OpenVolume(**row._mapping, attachments=attached.get(row.id, {}), states=states.get(row.id, {})) for row in rows
-    )
+    return tuple(OpenVolume(**row._mapping, attachments=attached.get(row.id, {}), states=states.get(row.id, {})) for row in rows)
