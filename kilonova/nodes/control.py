@@ -40,6 +40,7 @@ from kilonova.saga.faults import Faults, no_faults
 log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 20.0
+QUEUES_AGAIN_S = 0.5
 
 
 def note_action(report: TaskDone | TaskFailed, world: OrderWorld) -> None:
@@ -72,7 +73,13 @@ class ControlNode:
 
     async def run(self) -> None:
         await self.bus.ensure_streams(self._send_all_again)
-        await self._ensure_known_queues()
+        while True:
+            try:
+                await self._ensure_known_queues()
+                break
+            except Unavailable as error:  # it may start while the database does not answer, and nobody would hear the nodes then
+                log.warning("queues: %s", error, extra={"action": "queues_again"})
+                await asyncio.sleep(QUEUES_AGAIN_S)
         await self.bus.answer("report.*", CONTROL, self.answerers())
         while True:
             try:

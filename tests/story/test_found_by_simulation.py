@@ -3,6 +3,9 @@
 import asyncio
 from typing import Any
 
+import pytest
+
+from kilonova.errors import Unavailable
 from kilonova.model.server import Action
 from kilonova.sim import Moment, SimulatedCloud
 from tests.story.conftest import CloudOf
@@ -52,3 +55,30 @@ async def test_a_request_that_comes_again_leaves_the_trace_of_the_first(cloud_of
     _, spans = await cloud.ledger.read(lambda tx: tx.actions.spans(ids[0]))
     assert {2, 3, 4, 5, 6, 8, 9} <= {span.step for span in spans}
     await deleted(cloud, ids[0])
+
+
+async def test_control_that_starts_while_the_database_is_away_waits_for_it(
+    cloud_of: CloudOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seed 108: nobody ever heard the nodes' reports again."""
+    cloud = await cloud_of(hosts=1)
+    await cloud.crash("control")
+    read, refused = cloud.ledger.read, 0
+
+    async def away(question: Any) -> Any:
+        nonlocal refused
+        refused += 1
+        if refused <= 5:
+            raise Unavailable("The database does not answer at the moment.")
+        return await read(question)
+
+    monkeypatch.setattr(cloud.ledger, "read", away)
+    await cloud.restart("control")
+
+    async def asked_again() -> bool:
+        return refused > 5
+
+    await cloud.until(asked_again, "the database to be asked again")
+    server_id = await cloud.build()
+    await built(cloud, server_id)
+    await deleted(cloud, server_id)

@@ -22,7 +22,7 @@ def _reboot(turn: Turn) -> dict[str, Any]:
 
 
 def _rebuild(turn: Turn) -> dict[str, Any]:
-    return {"rebuild": {"imageRef": turn.image(), "name": turn.name}}
+    return {"rebuild": {"imageRef": turn.image()}}
 
 
 def _resize(turn: Turn) -> dict[str, Any]:
