@@ -34,7 +34,8 @@ class Build:
 class Load:
     """`clients` threads (each with a connection of its own) that begin `rate` builds a second together until `stop`.
 
-    Each client begins no more than `each` builds, where that is given.
+    Each client begins no more than `each` builds, where that is given. Many clients should ask seldom (`poll_s`), or what is
+    measured is how fast control answers them.
     """
 
     connect: Callable[[], Client]
@@ -43,6 +44,7 @@ class Load:
     rate: float = 20.0
     clients: int = 16
     each: int | None = None
+    poll_s: float = POLL_S
     builds: list[Build] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -77,7 +79,7 @@ class Load:
             build = Build(time.monotonic())
             self.builds.append(build)
             order(client, build, f"{self.tag}-{number}", self.things)
-            follow(client, build)
+            follow(client, build, self.poll_s)
 
 
 class Patient:
@@ -110,15 +112,15 @@ def order(client: Patient, build: Build, name: str, things: dict[str, str]) -> N
     build.accepted, build.server_id = time.monotonic(), str(answer["server"]["id"])
 
 
-def follow(client: Patient, build: Build) -> None:
-    """Until it is over, or the patience for it is."""
+def follow(client: Patient, build: Build, poll_s: float) -> None:
+    """Asks every `poll_s` seconds until it is over, or the patience for it is."""
     until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until:
         status = client.send("GET", f"/compute/v2.1/servers/{build.server_id}")["server"]["status"]
         if status != "BUILD":
             build.ended, build.status = time.monotonic(), status
             return
-        time.sleep(POLL_S)
+        time.sleep(poll_s)
 
 
 def goes_on_after_s(builds: Sequence[Build], struck: float) -> float | None:

@@ -46,7 +46,7 @@ def _under_load(cloud: Cloud, things: dict[str, str], role: str, rate: float) ->
 def _all_at_once(cloud: Cloud, things: dict[str, str], role: str) -> dict[str, Any]:
     """100 clients ask at once; the kill comes while the builds are under way."""
     token = cloud.client().token
-    load = Load(lambda: cloud.client(token), things, f"burst-{role}", rate=10_000, clients=IN_FLIGHT, each=1)
+    load = Load(lambda: cloud.client(token), things, f"burst-{role}", rate=10_000, clients=IN_FLIGHT, each=1, poll_s=0.25)
     load.start()
     while len([build for build in load.builds if build.accepted]) < IN_FLIGHT // 2:
         time.sleep(0.002)

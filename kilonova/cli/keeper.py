@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from kilonova.cli.supervisor import PAUSES_S, SOON_S, end_with_parent, how
+from kilonova.cli.supervisor import PAUSES_S, SOON_S, end_with_parent, how, write_pid
 
 
 class Keeper:
@@ -57,7 +57,7 @@ class Keeper:
             end_with_parent(keeper)
             self._serve()
             raise SystemExit(0)
-        self._pid_file.write_text(f"{pid}\n")
+        write_pid(self._pid_file, pid)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
         return pid
 

@@ -91,7 +91,7 @@ class Role:
                     start_new_session=True,
                     preexec_fn=partial(end_with_parent, os.getpid()),
                 )
-            self.pid_file.write_text(f"{self.process.pid}\n")
+            write_pid(self.pid_file, self.process.pid)
             code = await self.process.wait()
             if self._is_ending():
                 return
@@ -104,3 +104,10 @@ class Role:
 def how(code: int) -> str:
     """An exit code in words; below zero it is a signal's."""
     return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit {code}"
+
+
+def write_pid(file: Path, pid: int) -> None:
+    """At no moment is the file there without a whole number in it."""
+    half = file.with_suffix(".new")
+    half.write_text(f"{pid}\n")
+    half.replace(file)

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from os import kill
 from pathlib import Path
 
@@ -54,9 +55,13 @@ class Fault(Struct, frozen=True):
 
 
 @contextmanager
-def immutable(place: Place) -> Iterator[None]:
-    """Also for root, and for who has the files open already."""
-    files = [str(file) for file in _files(place)]
+def immutable(place: Place, *, memory_too: bool = False) -> Iterator[None]:
+    """The files cannot be written, also by root, also by who has them open already.
+
+    `memory_too`: also the one that SQLite maps into memory, as on a file system that has become read-only: who writes there gets
+    SIGBUS.
+    """
+    files = [str(file) for file in _files(place) if memory_too or not file.name.endswith("-shm")]
     subprocess.run(["chattr", "+i", *files], check=True)
     try:
         yield
@@ -168,12 +173,27 @@ def cut_off(place: Place) -> Iterator[None]:
     yield
 
 
+def as_control_starts(strike: Callable[[Place], AbstractContextManager[None]]) -> Callable[[Place], AbstractContextManager[None]]:
+    """The same, and control is killed meanwhile: it cannot start before it is over."""
+
+    @contextmanager
+    def struck(place: Place) -> Iterator[None]:
+        with strike(place):
+            kill(place.cloud.pid("control"), signal.SIGKILL)
+            time.sleep(AWAY_S)
+        yield
+
+    return struck
+
+
 ON_SQLITE = (
     Fault("read-only", immutable, refuses=True),
     Fault("locked", locked, refuses=True),
     Fault("disk full", filled, refuses=True),
     Fault("slow", slow),
     Fault("log torn by a kill", torn),
+    Fault("read-only as control starts", as_control_starts(partial(immutable, memory_too=True))),
+    Fault("disk full as control starts", as_control_starts(filled)),
 )
 ON_POSTGRES = (
     Fault("restarted", restarted),
@@ -183,6 +203,8 @@ ON_POSTGRES = (
     Fault("disk full", filled, refuses=True),
     Fault("slow", table_locked),
     Fault("connections ended", cut_off),
+    Fault("away as control starts", as_control_starts(stopped)),
+    Fault("read-only as control starts", as_control_starts(read_only)),
 )
 
 

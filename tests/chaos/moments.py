@@ -110,7 +110,7 @@ def begin(cloud: Cloud, operation: str, label: str, server_id: str) -> str:
         wish = {"volumeId": _free_volume(cloud), "delete_on_termination": True}
         cloud.api.send("POST", f"{acts.SERVERS}/{server_id}/os-volume_attachments", {"volumeAttachment": wish}, **AS)
     else:
-        acts.ask(cloud, server_id, operation)
+        acts.ask(cloud, server_id, acts.request(cloud, server_id, operation))
     return server_id
 
 

@@ -82,7 +82,7 @@ def _cases(books: str, faults: tuple[Fault, ...]) -> list[Any]:
 
 @pytest.mark.parametrize(("fault", "moment"), _cases(SQLITE, ON_SQLITE))
 def test_on_sqlite(request: pytest.FixtureRequest, proof: Proof, fault: Fault, moment: Moment) -> None:
-    place: Place = request.getfixturevalue("on_sqlite_file" if fault.name == "read-only" else "on_sqlite")
+    place: Place = request.getfixturevalue("on_sqlite_file" if fault.name.startswith("read-only") else "on_sqlite")
     _all_ends_as_promised(place, proof, fault, moment)
 
 

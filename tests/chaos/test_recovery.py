@@ -100,7 +100,7 @@ def _is_back(builds: list[Build], struck: float) -> bool:
 def _all_end(cloud: Cloud, proof: Proof, strike: Strike, name: str) -> None:
     """A hundred clients at once; half of their builds are accepted when it strikes, and few of them over."""
     acts.empty(cloud)
-    load = _load(cloud, f"burst-{name}", 10_000.0, IN_FLIGHT, each=1)
+    load = _load(cloud, f"burst-{name}", 10_000.0, IN_FLIGHT, each=1, poll_s=0.5)
     load.start()
     while sum(bool(build.accepted) for build in list(load.builds)) < IN_FLIGHT // 2:
         time.sleep(0.002)
@@ -129,11 +129,11 @@ def _kill(cloud: Cloud, role: str) -> str:
     return f"pid {pid}"
 
 
-def _load(cloud: Cloud, tag: str, rate: float, clients: int, each: int | None = None) -> Load:
+def _load(cloud: Cloud, tag: str, rate: float, clients: int, each: int | None = None, poll_s: float = 0.05) -> Load:
     token = _token(cloud)
     network = cloud.api.send("GET", "/network/v2.0/networks?name=default")["networks"][0]["id"]
     things = {"image": cloud.api.image(), "network": network}
-    return Load(lambda: Client(*_where(cloud), token), things, tag, rate=rate, clients=clients, each=each)
+    return Load(lambda: Client(*_where(cloud), token), things, tag, rate=rate, clients=clients, each=each, poll_s=poll_s)
 
 
 def _token(cloud: Cloud) -> str:
