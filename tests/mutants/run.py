@@ -137,7 +137,7 @@ def _run(commands: list[list[str]], copy: Path, limit_s: float) -> tuple[str, st
 def _red(command: list[str], said: str) -> str:
     """The test's name, as far as it says one. A suite that could not even begin is no proof of anything."""
     for line in said.splitlines():
-        if line.startswith(("FAILED ", "ERROR ")):
+        if line.startswith(("FAILED tests/", "ERROR tests/")):
             return line.split(" ", 1)[1].split(" - ")[0].replace("tests/", "", 1)
     if "pytest" in command:
         raise RuntimeError(f"{' '.join(command)} could not be run:\n{said[-2000:]}")
