@@ -91,7 +91,8 @@ class Repair:
         names, touched = {(word.kind, word.about, word.host) for word in done}, {word.about for word in done}
         while True:
             seen = await self._auditor.sure()
-            shows = not names & {finding.name for finding in seen.findings} and not touched & seen.in_motion
+            moving = {name.rpartition("/")[2] for name in seen.in_motion}  # plans are ``router/ID``
+            shows = not names & {finding.name for finding in seen.findings} and not touched & moving
             if shows or clock.time() > until:
                 return seen
             await asyncio.sleep(LOOK_EVERY_S)
