@@ -51,6 +51,7 @@ def main(words: list[str]) -> int:
     wanted = [word for word in words if not word.startswith("--")]
     chosen = [one for one in defects() if not wanted or any(word in one.name for word in wanted)]
     results = []
+    _copy(ROOT, SCRATCH / "as it is")  # once: whoever edits meanwhile kills no defect
     for number, defect in enumerate(chosen, 1):
         result = _known(defect, folder) or _try(defect, folder, nearest_only="--nearest" in words)
         results.append(result)
@@ -77,14 +78,7 @@ def _known(defect: Defect, folder: Path) -> Found | None:
 def _try(defect: Defect, folder: Path, *, nearest_only: bool) -> Found:
     began = time.monotonic()
     copy = SCRATCH / "tree"
-    shutil.rmtree(copy, ignore_errors=True)
-    copy.mkdir(parents=True)
-    for name in TAKEN:
-        place = ROOT / name
-        if place.is_dir():
-            shutil.copytree(place, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(place, copy / name)
+    _copy(SCRATCH / "as it is", copy)
     file = copy / defect.file
     file.write_text(defect.applied(file.read_text()))
     found = Found(name=defect.name, text=_text(defect))
@@ -99,6 +93,17 @@ def _try(defect: Defect, folder: Path, *, nearest_only: bool) -> Found:
     found.seconds = time.monotonic() - began
     _file(defect, folder).write_bytes(msgspec.json.encode(found))
     return found
+
+
+def _copy(source: Path, to: Path) -> None:
+    """What of the tree the tests need."""
+    shutil.rmtree(to, ignore_errors=True)
+    to.mkdir(parents=True)
+    for name in TAKEN:
+        if (source / name).is_dir():
+            shutil.copytree(source / name, to / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source / name, to / name)
 
 
 def _suites(defect: Defect) -> list[tuple[str, list[list[str]], float]]:

@@ -192,6 +192,19 @@ async def test_a_broker_that_has_lost_everything_is_told_again_at_once(cloud_of:
     await deleted(cloud, server_id)
 
 
+async def test_a_last_word_waits_for_a_control_that_is_away_for_long(cloud_of: CloudOf) -> None:
+    """Longer than anybody waits for an answer."""
+    cloud = await cloud_of(hosts=1)
+    hold, server_id = await held(cloud, "report_running", cloud.build())
+    await cloud.crash("control")
+    hold.released.set()
+    await asyncio.sleep(60.0)
+    assert cloud.computes["compute-1"].node.journal.reports(10), "it is kept"
+    await cloud.restart("control")
+    await built(cloud, server_id)
+    await deleted(cloud, server_id)
+
+
 async def test_a_node_that_starts_has_its_queues_made_anew(cloud_of: CloudOf) -> None:
     """So that what its last process took and did not finish comes at once."""
     cloud = await cloud_of(hosts=1)
