@@ -20,7 +20,7 @@ from kilonova.sim.checker import Watcher, check
 from kilonova.sim.chronicle import Chronicle
 from kilonova.sim.nemesis import Nemesis
 from kilonova.sim.operations.promise import Violation, violation
-from kilonova.sim.plan import plan_of
+from kilonova.sim.plan import Plan, plan_of
 from kilonova.sim.roles import Terms
 from kilonova.sim.seeded import SeededCloud
 from kilonova.sim.stage import BEGINS_S, Stage, play
@@ -58,11 +58,11 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
 
 class Simulation:
-    """``Simulation(case, stage).run()``."""
+    """``Simulation(case, stage).run()``; with a `plan`, that goes wrong instead of what the seed has."""
 
-    def __init__(self, case: Case, stage: Stage, remembered: int = 60) -> None:
+    def __init__(self, case: Case, stage: Stage, remembered: int = 60, plan: Plan | None = None) -> None:
         self.case, self._stage = case, stage
-        self.plan = plan_of(case.seed, case.without)
+        self.plan = plan or plan_of(case.seed, case.without)
         self.chronicle = Chronicle(remembered)
         self.nemesis = Nemesis(self.plan, random.Random(f"{case.seed}/nemesis"), self.chronicle)
         self._chance = random.Random(f"{case.seed}/clients")
