@@ -53,3 +53,12 @@ def not_written(failure: SQLAlchemyError) -> Unavailable:
     told = Unavailable("The database could not be written; nothing was changed.")
     told.__cause__ = failure
     return told
+
+
+def is_read_only(error: BaseException | None) -> bool:
+    """SQLite opened the file for reading only, as it does where that is all it can; it stays so for as long as it is open."""
+    while error is not None:
+        if isinstance(error, DBAPIError) and "readonly database" in str(error.orig):
+            return True
+        error = error.__cause__
+    return False

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from kilonova.errors import Unavailable
 from kilonova.ledger.engine import BUSY_MS
-from kilonova.ledger.failures import meaning, not_written
+from kilonova.ledger.failures import is_read_only, meaning, not_written
 from kilonova.ledger.transaction import Transaction
 
 Result = TypeVar("Result")
@@ -54,6 +54,8 @@ class GroupWriter:
         self._door = threading.Lock()
         self._shut: str | None = None
         """Why nothing more is taken, once that is so."""
+        self._read_only = False
+        """What was refused just now was refused because the connection was opened when the file could only be read."""
         self.ended: Future[None] = Future()
         self.ended.set_running_or_notify_cancel()  # whoever stops waiting for it does not undo it
         self._thread = threading.Thread(target=self._live, name="ledger-writer", daemon=True)
@@ -83,8 +85,10 @@ class GroupWriter:
         """The thread. However it ends, nobody is left waiting."""
         died: BaseException | None = None
         try:
-            with self._engine.connect() as connection:
-                self._write(connection)
+            closed = False
+            while not closed:
+                with self._engine.connect() as connection:
+                    closed = self._write(connection)
         except BaseException as error:  # noqa: BLE001 - it ends the thread, and everybody is told
             died = error
         with self._door:
@@ -101,7 +105,8 @@ class GroupWriter:
             told.__cause__ = died
             self.ended.set_exception(told)
 
-    def _write(self, connection: Connection) -> None:
+    def _write(self, connection: Connection) -> bool:
+        """True when it was closed, False when the connection can only read and must be made anew."""
         logged = True
         """Whether there may be something in the write-ahead log; what an earlier life left there counts too."""
         while True:
@@ -114,7 +119,10 @@ class GroupWriter:
             logged = self._commit(connection, group) or logged
             if ended:
                 empty_log(connection)
-                return
+                return True
+            if self._read_only:
+                self._read_only = False
+                return False
 
     def _take_what_waits(self, first: Asked | None) -> tuple[list[Asked], bool]:
         """What was cancelled before its turn is not carried out."""
@@ -140,11 +148,13 @@ class GroupWriter:
             outcomes = [_try_change(connection, change) for change, _ in group]
             connection.exec_driver_sql("COMMIT")
         except SQLAlchemyError as failure:
+            self._read_only = is_read_only(failure)
             _give_up(connection, group, failure)
             return False
         except BaseException as failure:
             _give_up(connection, group, SQLAlchemyError(str(failure)))
             raise
+        self._read_only = any(is_read_only(outcome.error) for outcome in outcomes)
         for (_, future), outcome in zip(group, outcomes, strict=True):
             if outcome.error is not None:
                 future.set_exception(outcome.error)

@@ -136,6 +136,10 @@ class ControlNode:
                 tx.fabric.known_is(node, hello.known)
             return welcome
 
+        if not hello.first:
+            # By itself: on a busy PostgreSQL the comparison, which looks at all orders, loses its races for long, and a node that
+            # was not heard of gets no servers.
+            await self.ledger.write(lambda tx: tx.hosts.heard_of(node, hello.role, time.time()))
         welcome = await self.ledger.write(write)
         if hello.first:
             await self._open_queues(hello)

@@ -1,8 +1,11 @@
 """SQLite's writer: what a group is, who is told what and when, and that nobody is ever left waiting."""
 
 import asyncio
+import os
+import subprocess
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -353,3 +356,23 @@ async def test_a_read_cannot_write(tmp_path: Path) -> None:
         await ledger.read(put("a"))
     assert await ledger.read(lambda tx: tx.connection.exec_driver_sql("SELECT count(*) FROM words").scalar_one()) == 0
     await ledger.close()
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file immutable, for root too")
+async def test_a_file_that_could_only_be_read_is_opened_again(shelf: Shelf) -> None:
+    """SQLite opens it for reading then, and says so only when something is to be written."""
+    await shelf.write(put("before"))
+    subprocess.run(["chattr", "+i", shelf.file], check=True)
+    try:
+        late = GroupWriter(open_engine(shelf.url), shelf.wake)
+        with pytest.raises(Unavailable):
+            await asyncio.wrap_future(late.submit(put("refused")))
+    finally:
+        subprocess.run(["chattr", "-i", shelf.file], check=True)
+    with suppress(Unavailable):  # it is what tells that the connection is of no use
+        await asyncio.wrap_future(late.submit(put("perhaps")))
+    await asyncio.wrap_future(late.submit(put("taken")))
+    await asyncio.to_thread(late.close)
+    assert shelf.words()[-1] == "taken"
+    assert "refused" not in shelf.words()
