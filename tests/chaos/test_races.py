@@ -106,7 +106,7 @@ def goes(cloud: Cloud, server_id: str) -> Callable[[], tuple[int, Any]]:
 # Delete against whatever is under way
 
 
-@family("delete against a build", sample=3)
+@family("delete against a build", sample=2)
 @pytest.mark.parametrize("point", BUILD_POINTS)
 def test_a_delete_at_each_point_of_a_build(cloud: Cloud, proof: Proof, point: str) -> None:
     cloud.want_fault(f"{point}=hang:{HANG_S if point.startswith('compute') else 3}")
@@ -117,7 +117,7 @@ def test_a_delete_at_each_point_of_a_build(cloud: Cloud, proof: Proof, point: st
     is_gone(cloud, proof, server_id)
 
 
-@family("delete against an action", sample=3)
+@family("delete against an action", sample=2)
 @pytest.mark.parametrize(("name", "point"), ACTION_POINTS)
 def test_a_delete_at_each_point_of_an_action(cloud: Cloud, proof: Proof, name: str, point: str) -> None:
     server_id = acts.prepared(cloud, name, f"{name}-deleted-at-{point}")
@@ -149,7 +149,7 @@ def test_a_delete_and_an_action_at_once(cloud: Cloud, proof: Proof, name: str, n
 # The same thing twice
 
 
-@family("one token, twenty requests", sample=2)
+@family("one token, twenty requests")
 @pytest.mark.parametrize("books", BOOKS)
 @pytest.mark.parametrize("number", ROUNDS)
 def test_one_idempotency_token_is_one_server(clouds: Clouds, proof: Proof, books: str, number: int) -> None:
@@ -257,7 +257,7 @@ def test_a_network_or_port_is_deleted_under_a_build(cloud: Cloud, proof: Proof, 
 # The last place
 
 
-@family("a thousand creates, a quota of a hundred", sample=2)
+@family("a thousand creates, a quota of a hundred")
 @pytest.mark.parametrize("books", BOOKS)
 def test_a_crowd_gets_what_the_quota_allows(clouds: Clouds, proof: Proof, books: str) -> None:
     cloud = clouds[books]

@@ -226,6 +226,18 @@ async def test_after_a_crash_going_back_it_goes_back(tmp_path: Path, point: tupl
     assert "tell" not in table.done[3:]
 
 
+async def test_the_last_step_is_done_again_when_the_process_ended_before_its_report_was_kept(tmp_path: Path) -> None:
+    table, file = Table(), tmp_path / "journal.sqlite"
+    first = Journal(file)
+    assert (await carry(first, table)).done
+    first.close()  # and nobody has called `finish`
+    second = Journal(file)
+    (entry,) = second.entries()
+    assert (await run(SAGA, entry, table, second, Quiet())).done
+    second.close()
+    assert table.done == ["one", "two", "tell", "tell"]
+
+
 async def test_the_last_report_is_kept_until_it_is_confirmed_as_it_was_sent(journal: Journal) -> None:
     journal.begin("k", SAGA, Zero(name="x"))
     journal.finish("k", ("k", b"old"))
