@@ -8,6 +8,7 @@ from kilonova.build.documents import documents
 from kilonova.build.needs import ComputeWorld, NetworkWorld
 from kilonova.build.record import Disked, Wired, grow
 from kilonova.build.report import BuildProgress
+from kilonova.build.wishes import number_of_wish
 from kilonova.errors import BuildFailed, KilonovaError, TimedOut, Unavailable
 from kilonova.model.ids import ServerId
 from kilonova.model.port import Port, Wire
@@ -21,6 +22,8 @@ class NetworkWanted(Struct, frozen=True, kw_only=True):
     attempt: int
     ports: tuple[Port, ...]
     documents: dict[str, bytes]
+    number: int = 0
+    """As `number_of_wish`: what was wished for earlier counts no more. 0: nobody can tell."""
 
 
 class NetworkGiven(Struct, frozen=True, kw_only=True):
@@ -46,7 +49,13 @@ async def ask_for_network(build: Disked, world: ComputeWorld) -> Wired:
     world.tell(
         BuildProgress(server_id=build.server_id, host=build.host, attempt=build.attempt, at=time.time(), task_state="networking")
     )
-    wanted = NetworkWanted(server_id=build.server_id, attempt=build.attempt, ports=build.ports, documents=documents(build))
+    wanted = NetworkWanted(
+        server_id=build.server_id,
+        attempt=build.attempt,
+        ports=build.ports,
+        documents=documents(build),
+        number=number_of_wish(build.attempt),
+    )
     asked_at = time.time()
     try:
         given = await world.ask_network(build.network_node, wanted, NetworkGiven)

@@ -7,11 +7,13 @@ is waited for, as long as the build has time.
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import Protocol
 
 from msgspec import Struct
 
 from kilonova.build.needs import ComputeWorld, Exports
 from kilonova.build.record import Placed
+from kilonova.build.wishes import number_of_wish
 from kilonova.errors import BuildFailed, KilonovaError, TimedOut, Unavailable
 from kilonova.model.guest import Disk
 from kilonova.model.ids import ServerId
@@ -19,6 +21,16 @@ from kilonova.model.volume_link import NbdAddress, VolumeLink
 
 _LOOK_AGAIN_S = 0.5
 _GIB = 1 << 30
+
+
+class User(Protocol):
+    """Whose volumes they are: an order of any kind."""
+
+    @property
+    def server_id(self) -> ServerId: ...
+
+    @property
+    def attempt(self) -> int: ...
 
 
 class ExportWanted(Struct, frozen=True, kw_only=True):
@@ -29,6 +41,8 @@ class ExportWanted(Struct, frozen=True, kw_only=True):
     attachment_id: str
     size_gb: int
     read_only: bool = False
+    number: int = 0
+    """As `number_of_wish`: of two wishes for one attachment the later counts. 0: nobody can tell."""
 
 
 class ExportNotWanted(Struct, frozen=True, kw_only=True):
@@ -37,6 +51,7 @@ class ExportNotWanted(Struct, frozen=True, kw_only=True):
     server_id: ServerId
     volume_id: str
     attachment_id: str
+    number: int = 0
 
 
 class ExportGiven(Struct, frozen=True, kw_only=True):
@@ -55,7 +70,7 @@ async def open_exports(build: Placed, world: ComputeWorld) -> tuple[Disk, ...]:
     disks = []
     try:
         for link in build.volumes:
-            disks.append(await open_export(build.server_id, link, world))
+            disks.append(await open_export(build, link, world))
     except BaseException:
         await let_go(build, world)
         raise
@@ -65,17 +80,18 @@ async def open_exports(build: Placed, world: ComputeWorld) -> tuple[Disk, ...]:
 async def let_go(build: Placed, world: ComputeWorld) -> None:
     """As `close_exports`, for a step that has failed already: what cannot be reached now, the removal reaches."""
     with suppress(KilonovaError):
-        await close_exports(build.server_id, build.volumes, world)
+        await close_exports(build, build.volumes, world)
 
 
-async def open_export(server_id: ServerId, link: VolumeLink, world: ComputeWorld) -> Disk:
+async def open_export(user: User, link: VolumeLink, world: ComputeWorld) -> Disk:
     """One volume as a disk. Waits without limit of its own while the volume is being made. Raises BuildFailed, TimedOut."""
     wanted = ExportWanted(
-        server_id=server_id,
+        server_id=user.server_id,
         volume_id=link.volume_id,
         attachment_id=link.attachment_id,
         size_gb=link.size_gb,
         read_only=link.read_only,
+        number=number_of_wish(user.attempt),
     )
     while True:
         try:
@@ -89,10 +105,15 @@ async def open_export(server_id: ServerId, link: VolumeLink, world: ComputeWorld
         await asyncio.sleep(_LOOK_AGAIN_S)
 
 
-async def close_exports(server_id: ServerId, links: Iterable[VolumeLink], world: ComputeWorld) -> None:
+async def close_exports(user: User, links: Iterable[VolumeLink], world: ComputeWorld) -> None:
     """These attachments are over. Waited for: a volume must not be given to the next while this server can still write to it."""
     for link in links:
-        message = ExportNotWanted(server_id=server_id, volume_id=link.volume_id, attachment_id=link.attachment_id)
+        message = ExportNotWanted(
+            server_id=user.server_id,
+            volume_id=link.volume_id,
+            attachment_id=link.attachment_id,
+            number=number_of_wish(user.attempt),
+        )
         given = await world.ask_volume(link.node, message, ExportGiven)
         if given.refused:
             raise Unavailable(given.refused)

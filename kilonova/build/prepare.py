@@ -34,7 +34,7 @@ async def assemble_disks(build: Placed, world: ComputeWorld) -> Disked:
 async def remove_disks(build: Placed, world: ComputeWorld) -> None:
     """Everything this server has on the host's disk goes; its volumes are not served to it any more."""
     if build.volumes:
-        await close_exports(build.server_id, build.volumes, world)
+        await close_exports(build, build.volumes, world)
     await world.disks(build.host).remove(build.server_id)
 
 

@@ -53,13 +53,13 @@ def order_detach(server: Server, asking: Asking, world: OrderWorld, *, volume_id
 
 async def serve_to_host(attach: AttachVolume, world: ComputeWorld) -> Served:
     """The volume node serves it to this server."""
-    disk = await open_export(attach.server_id, attach.new_volume, world)
+    disk = await open_export(attach, attach.new_volume, world)
     return grow(attach, Served, disk=disk)
 
 
 async def end_export(attach: AttachVolume, world: ComputeWorld) -> None:
     """It is served to nobody again."""
-    await close_exports(attach.server_id, (attach.new_volume,), world)
+    await close_exports(attach, (attach.new_volume,), world)
 
 
 async def plug_volume_in(attach: Served, world: ComputeWorld) -> Served:
@@ -86,13 +86,13 @@ async def pull_volume_out(detach: DetachVolume, world: ComputeWorld) -> DetachVo
 
 async def put_volume_back(detach: DetachVolume, world: ComputeWorld) -> None:
     """As an undo: it is the server's still, so the running guest has it again."""
-    disk = await open_export(detach.server_id, detach.old_volume, world)
+    disk = await open_export(detach, detach.old_volume, world)
     await world.hypervisor(detach.host).plug_disk(detach.server_id, disk)
 
 
 async def end_its_export(detach: DetachVolume, world: ComputeWorld) -> DetachVolume:
     """Nobody reaches it by this attachment any more."""
-    await close_exports(detach.server_id, (detach.old_volume,), world)
+    await close_exports(detach, (detach.old_volume,), world)
     return detach
 
 
@@ -122,8 +122,12 @@ def note_attached(attach: AttachVolume, report: TaskDone, world: OrderWorld) -> 
 
 
 def note_not_attached(attach: AttachVolume, report: TaskFailed, world: OrderWorld) -> None:
-    """On control: the volume is available again, unless the guest did not let go of it; the history says why."""
-    note = world.books.volumes.attached if report.left else world.books.volumes.rolled_back
+    """On control: the volume is available again, unless the guest did not let go of it; the history says why.
+
+    An export that its node could not be told to end is ended when the node is back: what lies in its queue says so.
+    """
+    in_guest = plug_volume_in.__name__ in report.left
+    note = world.books.volumes.attached if in_guest else world.books.volumes.rolled_back
     note(attach.new_volume.attachment_id, report.at)
 
 

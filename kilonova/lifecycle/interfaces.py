@@ -10,6 +10,7 @@ from kilonova.build.needs import ComputeWorld
 from kilonova.build.record import Placed, grow
 from kilonova.build.report import TaskDone, TaskFailed
 from kilonova.build.wish import NicWish
+from kilonova.build.wishes import number_of_wish
 from kilonova.errors import BadRequest, BuildFailed, NotFound, TimedOut, Unavailable
 from kilonova.lifecycle.task import Asked, Asking, ServerAction, order_task, report_done
 from kilonova.model.ids import PortId
@@ -171,7 +172,13 @@ async def _plug(task: Placed, ports: tuple[Port, ...], port_id: PortId, world: C
 async def _tell_network(task: Placed, ports: tuple[Port, ...], world: ComputeWorld) -> NetworkGiven:
     """All ports of the server as they are to be; the network node's answer. Raises BuildFailed, TimedOut."""
     as_to_be = grow(task, Placed, ports=ports)
-    wanted = NetworkWanted(server_id=task.server_id, attempt=task.attempt, ports=ports, documents=documents(as_to_be))
+    wanted = NetworkWanted(
+        server_id=task.server_id,
+        attempt=task.attempt,
+        ports=ports,
+        documents=documents(as_to_be),
+        number=number_of_wish(task.attempt),
+    )
     try:
         given = await world.ask_network(task.network_node, wanted, NetworkGiven)
     except Unavailable:

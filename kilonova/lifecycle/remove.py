@@ -49,7 +49,7 @@ async def leave_network(gone: Removal, world: ComputeWorld) -> Removal:
 
 async def release_volumes(gone: Removal, world: ComputeWorld) -> Removal:
     """Its volumes are not served to it any more, before they can be given to anybody else."""
-    await close_exports(gone.server_id, gone.volumes, world)
+    await close_exports(gone, gone.volumes, world)
     return gone
 
 

@@ -1,5 +1,7 @@
 """Which attempts at building a server have asked a network node for wires, and which want none any more.
 
+A volume node keeps the same of attachments, with the numbers of wishes (build/wishes.py) for attempts.
+
 A message that comes late must not undo what a later one did, also after a restart: so it is one SQLite file. A write is done
 before what it is about; `synchronous=NORMAL` is enough, since after a power cut there are no wires either.
 """
@@ -32,28 +34,28 @@ class Attempts:
         )
         self._forgotten_at = 0.0
 
-    def wanted(self, server_id: ServerId) -> int:
+    def wanted(self, server_id: ServerId | str) -> int:
         """The newest attempt that asked for its wires; 0 for none."""
         return self._of(server_id)[0]
 
-    def over(self, server_id: ServerId) -> int:
+    def over(self, server_id: ServerId | str) -> int:
         """The newest attempt that wants none any more; 0 for none."""
         return self._of(server_id)[1]
 
-    def note_wanted(self, server_id: ServerId, attempt: int) -> None:
+    def note_wanted(self, server_id: ServerId | str, attempt: int) -> None:
         self._note(server_id, attempt, 0)
 
-    def note_over(self, server_id: ServerId, attempt: int) -> None:
+    def note_over(self, server_id: ServerId | str, attempt: int) -> None:
         self._note(server_id, 0, attempt)
 
     def close(self) -> None:
         self._db.close()
 
-    def _of(self, server_id: ServerId) -> tuple[int, int]:
+    def _of(self, server_id: str) -> tuple[int, int]:
         row = self._db.execute("SELECT wanted, over FROM attempts WHERE server_id = ?", (server_id,)).fetchone()
         return row or (0, 0)
 
-    def _note(self, server_id: ServerId, wanted: int, over: int) -> None:
+    def _note(self, server_id: str, wanted: int, over: int) -> None:
         now = time.time()
         if now > self._forgotten_at + FORGET_EVERY_S:
             self._db.execute("DELETE FROM attempts WHERE at < ?", (now - REMEMBERED_S,))

@@ -52,7 +52,12 @@ class NetworkNode:
     async def _wire(self, wanted: NetworkWanted) -> NetworkGiven:
         if wanted.attempt <= self.attempts.over(wanted.server_id) or wanted.attempt < self.attempts.wanted(wanted.server_id):
             return NetworkGiven(refused="This attempt at building the server is over.")
+        ports = f"{wanted.server_id}/ports"
+        if wanted.number < self.attempts.wanted(ports):
+            return NetworkGiven(refused="Other ports of the server were asked for since.")
         self.attempts.note_wanted(wanted.server_id, wanted.attempt)
+        if wanted.number:
+            self.attempts.note_wanted(ports, wanted.number)
         return await wire_ports(wanted, self)
 
     async def _unwire(self, message: NetworkNotWanted) -> NetworkGiven:

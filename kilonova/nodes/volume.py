@@ -4,7 +4,7 @@ Work is acknowledged once the journal has it; what is served is remembered where
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from kilonova.lifecycle.volume_needs import VolumeStore
 from kilonova.lifecycle.volume_sagas import WORKS
 from kilonova.lifecycle.volume_work import VolumeOrder, VolumeReports, VolumeWorkDone
 from kilonova.model.ids import NodeName
+from kilonova.nodes.attempts import Attempts
 from kilonova.nodes.reporter import Reporter
 from kilonova.nodes.worker import Job, Worker
 from kilonova.saga import Journal, Outcome, Saga
@@ -45,6 +46,8 @@ class VolumeNode:
     recorder: Recorder
     watch: Together
     faults: Faults
+    wishes: Attempts = field(default_factory=Attempts)
+    """By attachment: the number of the newest wish that it be served, and that it be not."""
 
     def __post_init__(self) -> None:
         self.reporter = VolumeReporter(self.name, self.bus, self.journal)
@@ -78,7 +81,7 @@ class VolumeNode:
 
     async def take_not_wanted(self, message: ExportNotWanted, delivery: Delivery) -> None:
         await self.faults.at("volume.end_service.before")
-        given = await end_service(message, self.store)
+        given = await self._end(message)
         await self.faults.at("volume.end_service.after")
         await delivery.answer(given)
 
@@ -93,7 +96,16 @@ class VolumeNode:
         """Leave everything as it stands; the journal knows where to go on."""
         await self.worker.stop()
 
+    async def _end(self, message: ExportNotWanted) -> ExportGiven:
+        if message.number < self.wishes.wanted(message.attachment_id):
+            return ExportGiven()  # it came late: the attachment is wanted again
+        self.wishes.note_over(message.attachment_id, message.number)
+        return await end_service(message, self.store)
+
     async def _serve(self, wanted: ExportWanted) -> ExportGiven:
+        if wanted.number < self.wishes.over(wanted.attachment_id):
+            return ExportGiven(refused="Nobody waits for this volume any more.")
+        self.wishes.note_wanted(wanted.attachment_id, wanted.number)
         if await self.store.has(wanted.volume_id):
             return await serve_volume(wanted, self.store)
         if (reason := self._failed.get(wanted.volume_id)) is not None:
