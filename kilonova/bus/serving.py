@@ -61,6 +61,8 @@ class Serving:
         self._send_answer = send_answer
         self._at_work: dict[str, str] = {}
         """The newest reply subject of each message that is being handled."""
+        self._answering: set[str] = set()
+        """Where the answers to questions go that are being worked on."""
         self.unreadable = 0
         """Messages that were put aside because nobody here can read them."""
 
@@ -106,7 +108,16 @@ class Serving:
             await self._work_on(*heard)
 
     async def reply(self, message: Msg, answerers: Answerers) -> None:
-        """Answer one question, with a refusal if need be, so that nobody waits in vain."""
+        """Answer one question, with a refusal if need be, so that nobody waits in vain; asked again meanwhile, it is one."""
+        if message.reply in self._answering:
+            return
+        self._answering.add(message.reply)
+        try:
+            await self._reply(message, answerers)
+        finally:
+            self._answering.discard(message.reply)
+
+    async def _reply(self, message: Msg, answerers: Answerers) -> None:
         heard = self.read(message, answerers)
         if heard is None:
             await self._send_answer(message.reply, Unavailable("A part of the cloud does not understand another."))

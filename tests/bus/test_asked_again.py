@@ -38,21 +38,21 @@ async def test_a_question_whose_taker_has_died_is_put_to_the_next_one(broker: Br
     assert time.monotonic() - began < 20 * STILL_THERE_S < FAR_AWAY_S
 
 
-async def test_who_takes_long_is_asked_more_than_once_and_its_first_answer_counts(broker: Broker, connect: Connect) -> None:
+async def test_who_takes_long_is_asked_again_but_works_on_it_once(broker: Broker, connect: Connect) -> None:
     control = await connect("control")
     node = await connect("node-1", broker.node("node-1", ["host-1"]))
     asked: list[Report] = []
 
     async def slow(report: Report, delivery: Delivery) -> Confirmed:
         asked.append(report)
-        first = len(asked) == 1
-        await asyncio.sleep(1.5 * STILL_THERE_S if first else FAR_AWAY_S)
-        return Confirmed(server="the first" if first else "another")
+        await asyncio.sleep(3.5 * STILL_THERE_S)
+        return Confirmed(server="at last")
 
     await control.answer("report.*", subjects.CONTROL, {Report: slow})
-    answer = await node.ask(subjects.report_subject("node-1"), Report(server="s1"), FAR_AWAY_S, Confirmed)
-    assert answer == Confirmed(server="the first")
-    assert len(asked) >= 2
+    for count in (1, 2):
+        answer = await node.ask(subjects.report_subject("node-1"), Report(server="s1"), FAR_AWAY_S, Confirmed)
+        assert answer == Confirmed(server="at last")
+        assert len(asked) == count
 
 
 async def test_what_is_waited_for_is_asked_again_as_soon_as_the_broker_is_back(broker: Broker, connect: Connect) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from kilonova.build.report import BuildProgress, ServerGone, ServerRuns
+from kilonova.build import CARRY_OUT
+from kilonova.build.report import BuildProgress, ServerGone, ServerNotBuilt, ServerRuns
 from tests.chaos.killing import (
     LIMIT_S,
     Clouds,
@@ -54,6 +55,7 @@ REMOVAL_DEATHS = around(
     "control.write.Desk.delete", "control.relay", "control.write.Relay.relay_a_batch", "control.send.News",
     f"control.{ServerGone.__name__}", "control.write.ControlNode.take_reports",
 )  # fmt: skip
+FAILURE_DEATHS = around(f"control.{ServerNotBuilt.__name__}", f"control.send.{CARRY_OUT.takes.__name__}")
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,14 @@ def test_control_dies_during_a_build(clouds: Clouds, books: str, proof: Proof, p
 @pytest.mark.parametrize(("books", "point"), on_both("control killed during a delete", REMOVAL_DEATHS))
 def test_control_dies_during_a_removal(clouds: Clouds, books: str, proof: Proof, point: str) -> None:
     removes(clouds[books], proof, f"removed-{point}", point, f"{point}=kill")
+
+
+@pytest.mark.parametrize(("books", "point"), on_both("control killed as a build has failed", FAILURE_DEATHS))
+def test_control_dies_as_a_build_has_failed(clouds: Clouds, books: str, proof: Proof, point: str) -> None:
+    """It is tried on the other host, once."""
+    fails = f"compute.{CARRY_OUT.steps[-1].name}.before"
+    builds(clouds[books], proof, f"failed-{point}", point, f"{fails}=raise", f"{point}=kill")
+    assert clouds[books].fired(fails)
 
 
 def _as_compute_comes_back(cloud: Cloud, proof: Proof, point: str) -> None:
@@ -156,34 +166,47 @@ SCENARIOS: Mapping[str, Callable[[Cloud, Proof, str], None]] = {
 }
 
 
-def _overdue_build(cloud: Cloud, proof: Proof, point: str) -> None:
-    server_id = cloud.api.build(f"overdue-{point}")
-    strikes(cloud, proof, point)
-    proof.promise(cloud, {server_id: ("ERROR",)}, LIMIT_S)
+Promised = dict[str, tuple[str, ...]]
 
 
-def _overdue_action(cloud: Cloud, proof: Proof, point: str) -> None:
+def _overdue_build(cloud: Cloud, proof: Proof, point: str) -> Promised:
+    return _ends(cloud, proof, point, cloud.api.build(f"overdue-{point}"), "ERROR")
+
+
+def _overdue_action(cloud: Cloud, proof: Proof, point: str) -> Promised:
     server_id = str(cloud.api.send("GET", "/compute/v2.1/servers")["servers"][0]["id"])
     assert patiently(cloud, "POST", f"/compute/v2.1/servers/{server_id}/action", {"os-stop": None})[0] == 202
-    strikes(cloud, proof, point)
-    proof.promise(cloud, {server_id: ("ACTIVE",)}, LIMIT_S)
+    return _ends(cloud, proof, point, server_id, "ERROR")
 
 
-def _overdue_volume(cloud: Cloud, proof: Proof, point: str) -> None:
+def _overdue_removal(cloud: Cloud, proof: Proof, point: str) -> Promised:
+    server_id = str(cloud.api.send("GET", "/compute/v2.1/servers")["servers"][0]["id"])
+    delete(cloud, server_id)
+    return _ends(cloud, proof, point, server_id, GONE)
+
+
+def _overdue_volume(cloud: Cloud, proof: Proof, point: str) -> Promised:
     volume = cloud.api.send("POST", "/volume/v3/volumes", {"volume": {"size": 1}})["volume"]["id"]
     strikes(cloud, proof, point)
     wait_for(lambda: cloud.api.send("GET", f"/volume/v3/volumes/{volume}")["volume"]["status"] == "error", LIMIT_S, "an error")
     proof.recovered()
+    return {}
 
 
-def _overdue_removal(cloud: Cloud, proof: Proof, point: str) -> None:
-    server_id = str(cloud.api.send("GET", "/compute/v2.1/servers")["servers"][0]["id"])
-    delete(cloud, server_id)
+def _ends(cloud: Cloud, proof: Proof, point: str, server_id: str, status: str) -> Promised:
+    """What it is by now it must also be once its host is heard of again."""
     strikes(cloud, proof, point)
-    proof.promise(cloud, {server_id: (GONE,)}, LIMIT_S)
+
+    def now() -> str:
+        code, answer = patiently(cloud, "GET", f"/compute/v2.1/servers/{server_id}")
+        return GONE if code == 404 else str(answer["server"]["status"])
+
+    wait_for(lambda: now() == status, LIMIT_S, f"{server_id} {status}")
+    proof.recovered()
+    return {server_id: (status,)}
 
 
-OVERDUE: Mapping[str, tuple[str, Callable[[Cloud, Proof, str], None]]] = {
+OVERDUE: Mapping[str, tuple[str, Callable[[Cloud, Proof, str], Promised]]] = {
     "Sweeper.end": ("compute", _overdue_build),
     "Sweeper.end_task": ("compute", _overdue_action),
     "Sweeper.end_volume_work": ("volume", _overdue_volume),
@@ -209,9 +232,10 @@ def test_control_dies_as_it_ends_what_is_overdue(hasty: Clouds, books: str, proo
     cloud.want_fault(f"{point}=kill")
     os.kill(cloud.pid(role), signal.SIGSTOP)
     try:
-        scenario(cloud, proof, point)
+        promised = scenario(cloud, proof, point)
     finally:
         os.kill(cloud.pid(role), signal.SIGCONT)
+    proof.promise(cloud, promised, LIMIT_S)
     for volume in cloud.api.send("GET", "/volume/v3/volumes")["volumes"]:
         wait_for(partial(_goes, cloud, f"/volume/v3/volumes/{volume['id']}"), LIMIT_S, "the volume gone")
     servers = cloud.api.send("GET", "/compute/v2.1/servers")["servers"]
