@@ -18,8 +18,6 @@ class Bytes(Protocol):
 
     async def live_uploads(self) -> set[str]: ...
 
-    async def remove(self, image_id: str) -> None: ...
-
 
 class ImageAudit:
     """`store` is where the bytes are."""

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from kilonova.nodes.repair.repair import IMAGES, IN_LEDGER, QUEUES
 from kilonova.sim import SimulatedCloud
 from tests.story.conftest import CloudOf
 from tests.story.plants import PLANTS, Plant
-from tests.story.scenes import everything, scene_of
+from tests.story.plants_more import a
+from tests.story.scenes import everything, scene_of, sql
 
 ROOT = Path(kilonova.__file__).parent
 
@@ -115,3 +117,34 @@ def test_the_handbook_has_every_kind() -> None:
     page = (ROOT.parent / "docs" / "operating.md").read_text().partition("## The audit")[2].partition("\n## ")[0]
     table = re.findall(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", page, re.M)[1:]
     assert table == [(kind, known.means, known.mended or "*by hand*") for kind, known in KINDS.items()]
+
+
+async def test_a_network_node_newer_than_the_ledger_takes_plans_again(cloud_of: CloudOf) -> None:
+    """A ledger that was restored from a backup: what is changed then has an older revision than what the node holds."""
+    cloud = await cloud_of(hosts=1, build_limit_s=602.0)
+    scene = await scene_of(cloud)
+    await a("group")(cloud, scene)
+    memory, group = cloud.network.node.network._heard, scene.kept["thing"]
+    memory.put(f"group/{group}", "99")
+    await cloud.ledger.write(lambda tx: tx.fabric.changed("group", [group]))
+    await cloud.restart("network")
+
+    async def taken_again() -> bool:
+        found = await sql(cloud, "SELECT wanted, settled FROM fabric WHERE id = :id", id=group)
+        heard = cloud.network.node.network._heard.words[f"group/{group}"]
+        return found[0][0] > 99 and bool(found[0][1]) and heard == str(found[0][0])
+
+    await cloud.until(taken_again, "the plan to be taken again")
+    assert await cloud.clean() == []
+
+
+async def test_bytes_of_an_image_that_has_just_gone_are_left_alone(cloud_of: CloudOf) -> None:
+    """A backup was rotated out: control tidies its bytes away a moment later, and until then nothing is wrong."""
+    cloud = await cloud_of(hosts=1, build_limit_s=603.0)
+    image_id = cloud.furnished.image_id
+    await cloud.ledger.write(lambda tx: tx.images.remove(image_id, time.time()))
+    assert await cloud.audit() == []
+    await sql(cloud, "UPDATE images SET deleted_at = 1.0")
+    assert [(one.kind, one.about) for one in await cloud.audit()] == [("bytes without image", image_id)]
+    assert (await _repair(cloud))["after"]["findings"] == []
+    assert not (cloud.folder / "images" / "data" / image_id[:2] / image_id).exists()
