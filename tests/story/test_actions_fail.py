@@ -52,6 +52,7 @@ async def test_a_step_that_fails_loses_nothing(cloud_of: CloudOf, name: str, ste
     assert cloud.steps.fired["before", step] == 1
     assert server.vm_state in (before, *deed.lost)
     assert server.vm_state == before or server.fault is not None
+    assert await cloud.clean() == [], "what was done is undone while the server is still there"
     await deleted(cloud, server_id)
 
 

@@ -56,9 +56,10 @@ async def held(cloud: SimulatedCloud, step: str, asked: Coroutine[Any, Any, Any]
 
 
 async def a_while() -> None:
-    """Long enough for whatever would begin at once."""
-    for _ in range(20):
-        await asyncio.sleep(0.05)
+    """Long enough for whatever would begin at once, also where a thread has a hand in it."""
+    until = time.monotonic() + 0.3
+    while time.monotonic() < until:
+        await asyncio.sleep(0.01)
 
 
 # Orders
@@ -82,7 +83,7 @@ async def test_an_order_that_comes_twice_is_carried_out_once(cloud_of: CloudOf) 
     node = cloud.computes["compute-1"].node
     await node.take_build(hold.moments[0].record, AGAIN)
     await a_while()
-    assert before(cloud, "take_order") == 1, "while it is under way"
+    assert (before(cloud, "take_order"), before(cloud, "assemble_disks")) == (1, 1), "while it is under way"
     hold.released.set()
     await built(cloud, server_id)
     await node.take_build(hold.moments[0].record, AGAIN)
@@ -101,6 +102,7 @@ async def test_actions_on_one_server_wait_for_each_other(cloud_of: CloudOf) -> N
     await built(cloud, server_id := await cloud.build())
     hold, _ = await held(cloud, "plug_in", DEEDS["attach_interface"].ask(cloud, server_id))
     await DEEDS["stop"].ask(cloud, server_id)
+    await cloud.until(lambda: _true(cloud.messages.seen["Stop"] >= 2), "the order to be sent, and to arrive")
     await a_while()
     assert before(cloud, "shut_down_guest") == 0
     hold.released.set()
@@ -128,15 +130,16 @@ async def test_an_order_is_sent_again_only_when_it_was_silent_for_long(cloud_of:
     cloud = await cloud_of(hosts=1, send_again_after_s=30.0)
     hold, server_id = await held(cloud, "take_order", cloud.build())
 
-    async def sent() -> int:
+    async def was_sent(times: int) -> bool:
         rows = await cloud.ledger.read(lambda tx: tx.connection.exec_driver_sql("SELECT sent FROM orders").scalars().all())
-        return sum(rows)
+        return bool(sum(rows) == times)
 
     sweeper = Sweeper(cloud.ledger, cloud.control.order_terms, math.inf)
     for later, times in ((0.0, 1), (20.0, 1), (31.0, 2)):
         await sweeper.sweep(time.time() + later)
+        await cloud.until(lambda wanted=times: was_sent(wanted), f"{times} sendings after {later} s")
         await a_while()
-        assert await sent() == times, f"after {later} s"
+        assert await was_sent(times), f"after {later} s"
     hold.released.set()
     await built(cloud, server_id)
     await deleted(cloud, server_id)
@@ -171,7 +174,7 @@ async def test_a_broker_that_has_lost_everything_is_told_again_at_once(cloud_of:
 
     await cloud.crash("compute-1")
     server_id = await cloud.build()
-    await a_while()
+    await cloud.until(lambda: _true(any(cloud.broker.waiting.values())), "the order to be in its queue")
     assert cloud.broker.lose_everything() == 1
     node: Any = cloud.control
     await cloud.crash("control")
@@ -254,6 +257,20 @@ async def test_a_volume_is_served_as_long_as_the_guest_has_it(cloud_of: CloudOf)
     hold.released.set()
     await DEEDS["detach_volume"].ended(cloud, server_id)
     assert await cloud.volume.node.store.exports() == {}
+    await deleted(cloud, server_id)
+
+
+async def test_a_volume_that_was_served_unheard_is_served_no_more(cloud_of: CloudOf) -> None:
+    """Every answer of the volume node is lost, so nobody knows that it serves the volume."""
+    cloud = await cloud_of(hosts=1)
+    await built(cloud, server_id := await cloud.build())
+    cloud.messages.lose("ExportGiven", times=11)  # those of half a minute, asked for every three seconds
+    await DEEDS["attach_volume"].ask(cloud, server_id)
+    server = await DEEDS["attach_volume"].ended(cloud, server_id)
+    assert server.status == "ACTIVE"
+    assert cloud.messages.fired["lose", "ExportGiven"] >= 10
+    assert await cloud.volume.node.store.exports() == {}
+    assert await cloud.clean() == []
     await deleted(cloud, server_id)
 
 
