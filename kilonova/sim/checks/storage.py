@@ -46,8 +46,6 @@ def _attachments(view: View) -> Iterator[Violation]:
     for one in view.rows["volume_attachments"]:
         of_volume[one["volume_id"]].append(one)
         facts = [*_story(view, one["volume_id"]), *history(view, one["server_id"] or "")]
-        if one["volume_id"] not in volumes:
-            yield violation("attachment", one["id"], f"its volume {one['volume_id']} is gone", *facts)
         if one["server_id"] not in alive:
             yield violation("attachment", one["id"], f"its server {one['server_id']} is gone", *facts)
         elif one["state"] != "attached" and _builds(view, one["server_id"]):
@@ -67,7 +65,6 @@ def _builds(view: View, server_id: str) -> bool:
 
 
 def _snapshots(view: View) -> Iterator[Violation]:
-    volumes = view.by_id("volumes")
     for row in view.rows["volume_snapshots"]:
         facts = _story(view, row["volume_id"])
         if row["status"] not in SNAPSHOT_AT_REST or row["work_id"] is not None:
@@ -75,8 +72,6 @@ def _snapshots(view: View) -> Iterator[Violation]:
             yield violation("stuck", row["id"], text, *facts)
         elif row["status"].startswith("error"):
             yield from _reason(view, row)
-        if row["volume_id"] not in volumes:
-            yield violation("snapshot", row["id"], f"its volume {row['volume_id']} is gone", *facts)
 
 
 def _bytes(view: View) -> Iterator[Violation]:
