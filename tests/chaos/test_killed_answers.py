@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from kilonova.nodes.control import WHO_NOTES
 from tests.chaos import acts
 from tests.chaos.proof import Proof
 from tests.chaos.waits import backward, forward, in_the_code
+from tests.cloud.books import OnPostgres, postgres, up
 from tests.cloud.running import Cloud, Machine, remembered, running, wait_for
 
 pytestmark = [
@@ -183,6 +185,23 @@ def test_the_network_is_killed_while_control_waits_for_routers(cloud: Cloud, pro
     assert cloud.api.surely("DELETE", f"/network/v2.0/routers/{router_id}")[0] == 204
     wait_for(lambda: router_id not in _known(cloud), acts.WITHIN_S, "no router on the network node")
     proof.promise(cloud, {})
+
+
+@pytest.mark.parametrize("when", WHENS)
+def test_the_database_is_killed_while_a_client_waits(tmp_path: Path, proof: Proof, when: str) -> None:
+    """Before the commit, or after it and before the client has heard of it; who asks again gets one server."""
+    point = f"control.write.Desk.order.{when}"
+    with postgres() as server, up(OnPostgres(tmp_path, server, hosts=1, faults="file", build_limit_s=LIMIT_S)) as cloud:
+        cloud.api.image()
+        cloud.want_fault(f"{point}=hang:4")
+        with _asked(lambda: cloud.api.build("asked-once")) as answer:
+            _hangs(cloud, proof, point)
+            server.stop()
+            server.start()
+            server_id = answer.result(60)
+        proof.promise(cloud, {server_id: ("ACTIVE",)})
+        assert len(cloud.rows("SELECT id FROM servers")) == 1
+        proof.nothing_stays(cloud, [server_id])
 
 
 @pytest.mark.parametrize("point", BYTES)

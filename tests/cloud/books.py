@@ -44,15 +44,16 @@ def postgres() -> Iterator[Postgres]:
 def running_on(books: str, folder: Path, *options: str, hosts: int = 2, **settings: object) -> Iterator[Cloud]:
     """As `running`, with its ledger on SQLite or on PostgreSQL."""
     if books == SQLITE:
-        with _up(Cloud(folder, *options, hosts=hosts, **settings)) as cloud:
+        with up(Cloud(folder, *options, hosts=hosts, **settings)) as cloud:
             yield cloud
         return
-    with postgres() as server, _up(OnPostgres(folder, server, *options, hosts=hosts, **settings)) as cloud:
+    with postgres() as server, up(OnPostgres(folder, server, *options, hosts=hosts, **settings)) as cloud:
         yield cloud
 
 
 @contextmanager
-def _up(cloud: Cloud) -> Iterator[Cloud]:
+def up(cloud: Cloud) -> Iterator[Cloud]:
+    """It is up, and nothing of it is left afterwards."""
     try:
         cloud.up()
         yield cloud
