@@ -49,11 +49,13 @@ async def compute(settings: Settings) -> None:
         for hands in hosts.values():
             hands.hypervisor.watch(greeting.soon)
         node.resume()
+        told = False
         try:
             await serve_until_told(keep_saying_hello(node, bus, greeting.hurry), node.reporter.run())
+            told = True
         finally:
             await node.stop()
-            await _leave_guests(hosts, settings)
+            await _leave_guests(hosts, settings, end=told and settings.end_guests)
         journal.close()
 
 
@@ -113,10 +115,10 @@ def _simulated_hosts(settings: Settings, home: Path) -> "Mapping[HostName, HostH
     return hosts
 
 
-async def _leave_guests(hosts: "Mapping[HostName, HostHands]", settings: Settings) -> None:
-    """Guests go on, or are asked to power off and then ended."""
+async def _leave_guests(hosts: "Mapping[HostName, HostHands]", settings: Settings, *, end: bool) -> None:
+    """Guests go on (always, where this role has only failed), or are asked to power off and then ended."""
     for hands in hosts.values():
-        if settings.end_guests:
+        if end:
             guests = await hands.hypervisor.guests()
             endings = (_end_guest(hands, server_id, settings.shutdown_limit_s) for server_id in guests)
             await asyncio.gather(*endings)

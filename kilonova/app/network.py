@@ -39,10 +39,12 @@ async def network(settings: Settings) -> None:
         node = NetworkNode(name, driver, faults, attempts)
         await bus.serve_queue("network", name, node.handlers())
         await bus.answer(ask_subject(name), "node", network_answers(node))
+        told = False
         try:
             await serve_until_told(keep_saying_hello(node, bus, asyncio.Event()))
+            told = True
         finally:
-            await _leave_networks(driver, settings)
+            await driver.close(not (told and settings.end_guests))
         attempts.close()
 
 
@@ -77,7 +79,3 @@ def reach_guest(settings: Settings, server_id: str) -> "Reach | None":
     from kilonova.drivers.network.reach import reach
 
     return reach(CloudFolder(settings.data).node(network_node_name(settings)), ServerId(server_id))
-
-
-async def _leave_networks(driver: "Network", settings: Settings) -> None:
-    await driver.close(not settings.end_guests)

@@ -41,11 +41,13 @@ async def volume(settings: Settings) -> None:
         await bus.serve_queue("volume", name, node.handlers())
         await bus.answer(ask_subject(name), "node", volume_answers(node))
         node.resume()
+        told = False
         try:
             await serve_until_told(keep_saying_hello(node, bus), node.reporter.run())
+            told = True
         finally:
             await node.stop()
-            await store.close(not settings.end_guests)
+            await store.close(not (told and settings.end_guests))
         journal.close()
         wishes.close()
 

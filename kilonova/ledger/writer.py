@@ -5,6 +5,7 @@ It alone moves the write-ahead log into the database: as it grows, and all of it
 """
 
 import asyncio
+import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -55,7 +56,11 @@ class GroupWriter:
         self._shut: str | None = None
         """Why nothing more is taken, once that is so."""
         self._read_only = False
-        """What was refused just now was refused because the connection was opened when the file could only be read."""
+        """What was refused just now was refused because the files were opened when they could only be read: it stays so.
+
+        All connections of this process share them, so that only a new process helps; until they can be written, this one answers
+        questions.
+        """
         self.ended: Future[None] = Future()
         self.ended.set_running_or_notify_cancel()  # whoever stops waiting for it does not undo it
         self._thread = threading.Thread(target=self._live, name="ledger-writer", daemon=True)
@@ -85,10 +90,8 @@ class GroupWriter:
         """The thread. However it ends, nobody is left waiting."""
         died: BaseException | None = None
         try:
-            closed = False
-            while not closed:
-                with self._engine.connect() as connection:
-                    closed = self._write(connection)
+            with self._engine.connect() as connection:
+                self._write(connection)
         except BaseException as error:  # noqa: BLE001 - it ends the thread, and everybody is told
             died = error
         with self._door:
@@ -105,8 +108,8 @@ class GroupWriter:
             told.__cause__ = died
             self.ended.set_exception(told)
 
-    def _write(self, connection: Connection) -> bool:
-        """True when it was closed, False when the connection can only read and must be made anew."""
+    def _write(self, connection: Connection) -> None:
+        """Until it is closed. Raises Unavailable when it was opened while it could only be read, and can be written now."""
         logged = True
         """Whether there may be something in the write-ahead log; what an earlier life left there counts too."""
         while True:
@@ -119,10 +122,21 @@ class GroupWriter:
             logged = self._commit(connection, group) or logged
             if ended:
                 empty_log(connection)
-                return True
-            if self._read_only:
-                self._read_only = False
-                return False
+                return
+            if self._read_only and self._can_be_written():
+                raise Unavailable("The database was opened for reading only.")
+
+    def _can_be_written(self) -> bool:
+        """By whoever opens the files now."""
+        file = self._engine.url.database or ""
+        try:
+            for name in (file, f"{file}-wal", f"{file}-shm"):
+                os.close(os.open(name, os.O_RDWR))
+        except FileNotFoundError:
+            return True  # SQLite makes it
+        except OSError:
+            return False
+        return True
 
     def _take_what_waits(self, first: Asked | None) -> tuple[list[Asked], bool]:
         """What was cancelled before its turn is not carried out."""

@@ -59,6 +59,21 @@ def test_control_goes_with_its_keeper_and_both_are_started_again(tmp_path: Path)
         assert cloud.pid("control") != serving
 
 
+def test_a_role_that_fails_by_itself_ends_no_guests(tmp_path: Path) -> None:
+    """Only one that is told to end does."""
+    with running(tmp_path, faults="file") as cloud:
+        stays = cloud.api.build("stays")
+        assert cloud.api.settled(stays, 30)["status"] == "ACTIVE"
+        pid = cloud.pid("compute")
+        cloud.want_fault("compute.journal.drop_reports.before=raise")
+        later = cloud.api.build("later")
+        wait_for(lambda: cloud.says("compute ended (exit 1)"), 30, "the end of compute")
+        wait_for(lambda: cloud.pid("compute") != pid, 30, "another compute")
+        assert cloud.api.settled(later, 30)["status"] == "ACTIVE"
+        assert _guests(cloud) == sorted([stays, later])
+        assert cloud.api.server(stays)["status"] == "ACTIVE"
+
+
 @pytest.mark.parametrize("after_s", [0.0, 0.3, 1.0])
 def test_told_to_end_while_it_starts(tmp_path: Path, after_s: float) -> None:
     cloud = Cloud(tmp_path)

@@ -5,7 +5,6 @@ import os
 import subprocess
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -360,19 +359,22 @@ async def test_a_read_cannot_write(tmp_path: Path) -> None:
 
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file immutable, for root too")
-async def test_a_file_that_could_only_be_read_is_opened_again(shelf: Shelf) -> None:
-    """SQLite opens it for reading then, and says so only when something is to be written."""
+async def test_what_was_opened_when_it_could_only_be_read_ends_once_it_can_be_written(tmp_path: Path) -> None:
+    """SQLite opens it for reading then, says so only when something is to be written, and goes on so while it is open."""
+    shelf = Shelf(tmp_path / "words.sqlite")
     await shelf.write(put("before"))
+    await asyncio.to_thread(shelf.writer.close)
     subprocess.run(["chattr", "+i", shelf.file], check=True)
     try:
         late = GroupWriter(open_engine(shelf.url), shelf.wake)
-        with pytest.raises(Unavailable):
-            await asyncio.wrap_future(late.submit(put("refused")))
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                await asyncio.wrap_future(late.submit(put("refused")))
+        assert not late.ended.done()
     finally:
         subprocess.run(["chattr", "-i", shelf.file], check=True)
-    with suppress(Unavailable):  # it is what tells that the connection is of no use
-        await asyncio.wrap_future(late.submit(put("perhaps")))
-    await asyncio.wrap_future(late.submit(put("taken")))
-    await asyncio.to_thread(late.close)
-    assert shelf.words()[-1] == "taken"
-    assert "refused" not in shelf.words()
+    with pytest.raises(Unavailable):
+        await asyncio.wrap_future(late.submit(put("refused")))
+    with pytest.raises(Unavailable, match="started anew"):
+        await asyncio.wait_for(asyncio.wrap_future(late.ended), WITHIN_S)
+    assert shelf.words() == ["before"]
