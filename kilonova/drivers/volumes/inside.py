@@ -1,4 +1,4 @@
-"""Which snapshots are inside a volume's qcow2 file, read from its header: microseconds, where asking QEMU would take a process."""
+"""Which snapshots are inside a volume's qcow2 file, read from its header: asking QEMU would take a process for each volume."""
 
 import struct
 from pathlib import Path
