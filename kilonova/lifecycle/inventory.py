@@ -9,6 +9,8 @@ from kilonova.model.guest import HostFacts, PowerState
 from kilonova.model.ids import HostName, NodeName, ServerId
 from kilonova.model.server import Server
 
+_STAYS = (states.RESIZED, states.RESCUED)
+"""States that a guest's end does not change."""
 SETTLED_S = 5.0
 """What changed within so many seconds may still have a report under way, so it is left alone."""
 
@@ -86,9 +88,9 @@ def _mend_power(host: HostInventory, hello: Hello, world: OrderWorld, busy: set[
         code = states.POWER_CRASHED if power == "crashed" else states.POWER_SHUTDOWN
         if server.vm_state in (states.ACTIVE, states.PAUSED) and power not in ("running", "paused"):
             world.books.servers.power_is(server.id, states.STOPPED, code, world.desk.now)
-        elif server.vm_state == states.RESIZED and server.power_state == states.POWER_RUNNING and power != "running":
-            # What it is besides is for its owner to say: confirmed or reverted, it stays off.
-            world.books.servers.power_is(server.id, states.RESIZED, code, world.desk.now)
+        elif server.vm_state in _STAYS and server.power_state == states.POWER_RUNNING and power != "running":
+            # What it is besides is for its owner to say: confirmed or reverted, it stays off; out of rescue, it is started.
+            world.books.servers.power_is(server.id, server.vm_state, code, world.desk.now)
         elif server.vm_state == states.STOPPED and power == "running":
             world.books.servers.power_is(server.id, states.ACTIVE, states.POWER_RUNNING, world.desk.now)
 

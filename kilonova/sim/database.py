@@ -58,10 +58,10 @@ class Database:
 
     def keep(self) -> None:
         """What is in it now is what `restore` brings back."""
-        self._raw.backup(self._kept)
+        self.raw.backup(self._kept)
 
     def restore(self) -> None:
-        self._kept.backup(self._raw)
+        self._kept.backup(self.raw)
 
     def close(self) -> None:
         self.connection.close()
@@ -70,11 +70,12 @@ class Database:
 
     def lines(self) -> list[str]:
         """All that is in it, a row a line."""
-        names = [name for (name,) in self._raw.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
-        return [f"{name} {row!r}" for name in names for row in self._raw.execute(f'SELECT * FROM "{name}"')]
+        names = [name for (name,) in self.raw.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
+        return [f"{name} {row!r}" for name in names for row in self.raw.execute(f'SELECT * FROM "{name}"')]
 
     @property
-    def _raw(self) -> Any:
+    def raw(self) -> Any:
+        """SQLite's own connection."""
         return self.connection.connection.dbapi_connection
 
 
@@ -84,7 +85,7 @@ class InlineLedger:
     def __init__(self, database: Database, trouble: Trouble) -> None:
         self.on_orders: Callable[[], None] = _nobody
         self.writes = 0
-        self._connection, self._trouble = database.connection, trouble
+        self._connection, self._raw, self._trouble = database.connection, database.raw, trouble
 
     async def read(self, question: Change[Result]) -> Result:
         await self._trouble.before_read()
@@ -92,27 +93,26 @@ class InlineLedger:
 
     def look(self, question: Change[Result]) -> Result:
         """As `read`, at once and without trouble: for onlookers."""
-        connection = self._connection
+        raw = self._raw
         try:
-            connection.exec_driver_sql("BEGIN")
+            raw.execute("BEGIN")
             try:
-                return question(Transaction(connection))
+                return question(Transaction(self._connection))
             finally:
-                connection.exec_driver_sql("ROLLBACK")
+                raw.execute("ROLLBACK")
         except BaseException as failure:  # noqa: BLE001 - whatever it is belongs to the caller
             raise meaning(failure)  # noqa: B904 - it carries its cause itself
 
     async def write(self, change: Change[Result]) -> Result:
         await self._trouble.before_write()
-        connection = self._connection
-        transaction = Transaction(connection)
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        raw, transaction = self._raw, Transaction(self._connection)
+        raw.execute("BEGIN IMMEDIATE")
         try:
             result = change(transaction)
         except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the caller
-            connection.exec_driver_sql("ROLLBACK")
+            raw.execute("ROLLBACK")
             raise meaning(error)  # noqa: B904 - it carries its cause itself
-        connection.exec_driver_sql("COMMIT")
+        raw.execute("COMMIT")
         self.writes += 1
         if transaction.ordered:
             asyncio.get_running_loop().call_soon(self._orders_queued)

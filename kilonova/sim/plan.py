@@ -21,8 +21,8 @@ KINDS: Mapping[str, tuple[float, float, float]] = {
     "cut_off": (60.0, 20.0, 8.0),
     "guest_ends": (30.0, 10.0, 2.0),
     # resumptions of a role between two of them
-    "kill": (4000.0, 1200.0, 300.0),
-    "freeze": (4000.0, 1200.0, 300.0),
+    "kill": (2000.0, 500.0, 120.0),
+    "freeze": (2000.0, 500.0, 120.0),
     # bytes of a journal's write-ahead log lost when its role is killed
     "torn": (4200.0, 12_000.0, 60_000.0),
     # seconds a role's clock may be off

@@ -3,7 +3,10 @@
 import asyncio
 import time
 
+from kilonova.drivers.hypervisor.simulated import SimulatedHypervisor
 from kilonova.ledger.transaction import Transaction
+from kilonova.model import server as states
+from kilonova.model.ids import ServerId
 from kilonova.sim.seeded import SeededCloud
 from tests.sim.conftest import Calm
 
@@ -34,6 +37,33 @@ def test_a_first_interface_is_plugged_in_while_the_network_node_is_silent(calm: 
 
         await cloud.until(attached, "the port")
         assert await cloud.network.node.network.inventory() == {server_id}
+        assert await cloud.clean() == []
+
+    calm(story)
+
+
+def test_a_guest_that_crashes_in_rescue_is_known_to_be_off(calm: Calm) -> None:
+    """Seed 511: the ledger said for ever that it runs."""
+
+    async def story(cloud: SeededCloud) -> None:
+        server_id = await cloud.build()
+        await cloud.wait_for(server_id, "ACTIVE")
+        answer = await cloud.send("POST", f"/compute/v2.1/servers/{server_id}/action", {"rescue": None})
+        assert answer.status_code == 200, answer.text
+        await cloud.wait_for(server_id, "RESCUE")
+        await asyncio.sleep(30)
+        (hands,) = cloud.computes["compute-1"].node.hosts.values()
+        assert isinstance(hands.hypervisor, SimulatedHypervisor)
+        hands.hypervisor.end_by_itself(ServerId(server_id), "crashed")
+
+        async def known() -> bool:
+            return (await cloud.server(server_id)).power_state == states.POWER_CRASHED
+
+        await cloud.until(known, "the ledger to know", 60)
+        assert (await cloud.server(server_id)).status == "RESCUE"
+        answer = await cloud.send("POST", f"/compute/v2.1/servers/{server_id}/action", {"unrescue": None})
+        assert answer.status_code == 202, answer.text
+        await cloud.wait_for(server_id, "ACTIVE")
         assert await cloud.clean() == []
 
     calm(story)

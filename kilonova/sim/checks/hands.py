@@ -34,19 +34,20 @@ def _guests(view: View, servers: dict[str, Row]) -> Iterator[Violation]:
         elif server["host"] != places[0][0]:
             yield violation("guest", server_id, f"it is on {places}, and its server on {server['host']}", *facts)
         else:
-            yield from _power(server, places[0][1], facts)
+            yield from _power(server, places[0][1], server_id in view.ended, facts)
     for server_id, server in servers.items():
         if server["vm_state"] in RUNS_AS and server_id not in seen:
             text = f"it is {server['vm_state']}, and there is no guest of it"
             yield violation("no guest", server_id, text, *history(view, server_id))
 
 
-def _power(server: Row, power: str, facts: list[str]) -> Iterator[Violation]:
-    """Of a server in ERROR nobody says what its guest is; the next hello may."""
+def _power(server: Row, power: str, ended: bool, facts: list[str]) -> Iterator[Violation]:
+    """Of a server in ERROR nobody says what its guest is; the next hello may. In rescue it may have `ended` by itself."""
     if server["vm_state"] == states.ERROR:
         return
-    wanted = RUNS_AS.get(server["vm_state"])
     on, says = power in ("running", "paused"), POWER.get(server["power_state"])
+    off_in_rescue = ended and not on and server["vm_state"] == states.RESCUED
+    wanted = None if off_in_rescue else RUNS_AS.get(server["vm_state"])
     if (wanted and power != wanted) or (on and says != power) or (not on and says is not None):
         text = f"the guest is {power}, and the ledger says {server['vm_state']}, power {server['power_state']}"
         yield violation("power", server["id"], text, *facts)
