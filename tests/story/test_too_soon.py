@@ -260,6 +260,27 @@ async def test_a_volume_is_served_as_long_as_the_guest_has_it(cloud_of: CloudOf)
     await deleted(cloud, server_id)
 
 
+async def test_a_volume_whose_detaching_failed_is_in_the_guest_again(cloud_of: CloudOf) -> None:
+    cloud = await cloud_of(hosts=1)
+    server_id = await prepared(cloud, DEEDS["detach_volume"])
+    hypervisor: Any = next(iter(cloud.computes["compute-1"].node.hosts.values())).hypervisor
+    plugged: list[str] = []
+    plug = hypervisor.plug_disk
+
+    async def seen(server: Any, disk: Any) -> None:
+        plugged.append(disk.name)
+        await plug(server, disk)
+
+    hypervisor.plug_disk = seen
+    cloud.steps.at("before", "end_its_export", fail)
+    await DEEDS["detach_volume"].ask(cloud, server_id)
+    assert (await DEEDS["detach_volume"].ended(cloud, server_id)).status == "ACTIVE"
+    hypervisor.plug_disk = plug
+    assert plugged == list(await cloud.volume.node.store.exports()), "the server shows it, so its guest has it"
+    assert len(plugged) == 1
+    await deleted(cloud, server_id)
+
+
 async def test_a_volume_that_was_served_unheard_is_served_no_more(cloud_of: CloudOf) -> None:
     """Every answer of the volume node is lost, so nobody knows that it serves the volume."""
     cloud = await cloud_of(hosts=1)
