@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from sqlalchemy import or_, select
 
 from kilonova.ledger.hosts import hosts
+from kilonova.ledger.orders import orders
 from kilonova.ledger.routing.tables import fabric as plans_of
 from kilonova.ledger.transaction import Transaction
-from kilonova.model import server as states
 from kilonova.sim.checks import books, emptying, fabric, hands, histories, quotas, servers, storage
 from kilonova.sim.checks.view import View, look
 from kilonova.sim.cloud import REAL_LIMIT_S, SimulatedCloud
@@ -78,8 +78,9 @@ EVERY_S = 0.05
 LEDGER_EVERY = 10
 """So many looks at the drivers come before one at the ledger."""
 LATE_S = 15.0
-"""How long after its deadline a build may still be BUILD while control is well: the sweeper's period, and clocks that differ."""
+"""How long after its deadline something may still be under way while control is well: the sweeper's period, unequal clocks."""
 COUNTED = ("instances", "cores", "ram")
+_ORDERED_UNTIL = select(orders.c.server_id, orders.c.kind, orders.c.message, orders.c.deadline)
 _USED = (hosts.c.vcpus_used, hosts.c.ram_mb_used, hosts.c.disk_gb_used, hosts.c.servers)
 _IN_DEBT = select(hosts.c.name, *_USED).where(or_(*(used < 0 for used in _USED)))
 
@@ -118,17 +119,18 @@ class Watcher:
                     seen[server_id] = host
 
     async def look_at_ledger(self) -> None:
-        """Quotas are not passed, counters not negative, and no build is in BUILD after its deadline."""
+        """Quotas are not passed, counters not negative, and no build, action or work on a volume outlasts its deadline."""
         loop_now = asyncio.get_running_loop().time()
         if self._workload.scene.excused():
             self._unwell_at = loop_now
         await self._cloud.ledger.read(lambda tx: self._look(tx, time.time(), loop_now - self._unwell_at))
 
     def _look(self, tx: Transaction, now: float, well_for_s: float) -> None:
-        for placed in tx.orders.overdue(now - LATE_S):
-            server, late_s = tx.servers.whatever(placed.server_id), min(now - placed.deadline, well_for_s)
-            if server is not None and server.vm_state == states.BUILDING and late_s > LATE_S:
-                self._note("deadline", placed.server_id, f"it is in BUILD {late_s:.0f} s after its deadline")
+        for order in tx.connection.execute(_ORDERED_UNTIL.where(orders.c.deadline < now - LATE_S)):
+            late_s = min(now - order.deadline, well_for_s)
+            if late_s > LATE_S:
+                text = f"{order.kind} {order.message} is under way {late_s:.0f} s after its deadline"
+                self._note("deadline", order.server_id, text)
         for row in tx.connection.execute(_IN_DEBT):
             self._note("host counters", row.name, f"less than nothing is used of it: {row}")
         for tenant in self._workload.scene.tenants:
