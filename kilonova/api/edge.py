@@ -3,6 +3,7 @@
 Outermost first; each takes the call and the rest of the way, and says in its name what it adds.
 """
 
+import asyncio
 import logging
 import re
 import time
@@ -43,6 +44,9 @@ async def turn_errors_into_answers(call: Call, service: Service, handler: Handle
     except KilonovaError as error:
         status = status_of(error)
         return error_answer(call, service, status, str(error), error.kind)
+    except asyncio.CancelledError:  # only by a process that ends; it would be a 500 without a word
+        doubt = "" if call.method in ("GET", "HEAD") else " It is not known whether the request was carried out."
+        return error_answer(call, service, 503, f"This part of the cloud is being started anew.{doubt} Please try again.", None)
     except Exception:
         log.exception("request failed", extra={"action": "request_failed", "request_id": call.request_id})
         message = f"An unexpected error prevented the server from fulfilling your request. Its id is {call.request_id}."
