@@ -26,6 +26,8 @@ OPERATIONS: Mapping[str, tuple[int, Operation]] = {
     "delete_volume": (4, volumes.delete),
     "take_snapshot": (4, volumes.take_snapshot),
     "delete_snapshot": (3, volumes.delete_snapshot),
+    "upload_volume": (2, volumes.upload),
+    "race_for_volumes": (1, volumes.race),
     "attach_volume": (8, volumes.attach),
     "detach_volume": (5, volumes.detach),
     "create_port": (3, networks.create_port),

@@ -1,5 +1,6 @@
 """Volumes and snapshots: made, grown, copied, plugged in, pulled out, deleted, in whatever state they are."""
 
+import asyncio
 from typing import Any
 
 from kilonova.sim.operations.promise import Promise
@@ -49,6 +50,30 @@ async def delete_snapshot(turn: Turn) -> None:
     snapshot = turn.one("snapshot")
     if snapshot is not None:
         await turn.remove(snapshot, f"{SNAPSHOTS}/{snapshot.id}", (202, *REFUSED))
+
+
+async def upload(turn: Turn) -> None:
+    """A volume becomes an image."""
+    volume = turn.one("volume")
+    if volume is None:
+        return
+    wish = {"image_name": turn.name, "disk_format": "qcow2", "container_format": "bare", "force": True}
+    body = {"os-volume_upload_image": wish}
+    answer = await turn.ask("POST", f"{VOLUMES}/{volume.id}/action", body, allowed=(202, *REFUSED))
+    if answer.status == 202:
+        turn.promised("image", answer.body["os-volume_upload_image"]["image_id"], turn.name, of=volume.id)
+    elif not answer.known:
+        turn.perhaps("image", turn.name)
+
+
+async def race(turn: Turn) -> None:
+    """More volumes at the same moment than the quota may have room for."""
+    turns = [turn.again(f"{turn.name}-{number}") for number in range(turn.rng.randint(3, 8))]
+    answers = await asyncio.gather(
+        *(one.ask("POST", VOLUMES, {"volume": {"size": 1, "name": one.name}}, allowed=(202, 413)) for one in turns)
+    )
+    for one, answer in zip(turns, answers, strict=True):
+        _made(one, answer, "volume")
 
 
 async def attach(turn: Turn) -> None:
