@@ -201,8 +201,11 @@ class ComputeRole(Role):
         for host in self.hosts:
             await self.bus.serve_queue("compute", host, self.node.handlers())
         await self.bus.answer(ask_subject(self.name), "node", compute_answers(self.node))
+        hurry = asyncio.Event()
+        for one in hands.values():
+            one.hypervisor.watch(lambda server_id, power: hurry.set())
         self.node.resume()
-        return keep_saying_hello(self.node, self.bus, asyncio.Event()), self.node.reporter.run()
+        return keep_saying_hello(self.node, self.bus, hurry), self.node.reporter.run()
 
     async def bury(self) -> None:
         if self._has_begun:

@@ -83,11 +83,6 @@ class SeededCloud(SimulatedCloud):
         for task in self._rising.values():
             task.result()
 
-    def stop_everything(self) -> None:
-        """The end of the world: nothing of any role goes on."""
-        for process in self._processes:
-            process.kill()
-
     def bury_everything(self) -> None:
         """What is left of all roles goes, when the loop has ended."""
         for process in self._processes:

@@ -33,6 +33,8 @@ CLIENTS_WITHIN_S = 900.0
 """Loop time in which the last answer must have come, faults or none."""
 HEALED_AFTER_S = 2.0
 """What was under way when the last fault struck may still fail."""
+TOLD_WITHIN_S = 45.0
+"""That a guest has ended by itself is in the ledger two hellos after everything else is at rest."""
 MOST_TURNS = 5_000_000
 
 
@@ -115,6 +117,9 @@ class Simulation:
             found = await self._live_through(cloud, workload)
             watching.cancel()
             self._builds = sum(promise.kind == "server" for promise in workload.accepted.values())
+            if not found and cloud.guests_ended:
+                await cloud.clean()
+                await asyncio.sleep(TOLD_WITHIN_S)
             if not found:
                 found = await check(cloud, workload)
             self.chronicle.note(f"ends with the ledger {_digest_of(stage.database.lines())}")
