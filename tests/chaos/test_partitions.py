@@ -89,7 +89,8 @@ def test_cut_while_servers_are_made_deleted_and_given_volumes(
         assert not hidden, "TCP hides a cut so short"
     proof.nothing_stays(cloud, (begun, ordered, attached))
     volume.goes()
-    assert cloud.api.audit()["findings"] == []
+    # What lay in a queue during the cut may be wired once more, for a server that is gone: until its node's next hello.
+    wait_for(lambda: not cloud.api.audit()["findings"], 60, "nothing without an owner", every_s=0.5)
 
 
 @pytest.mark.family("partition of two parties: image bytes", sample=1)
