@@ -127,7 +127,10 @@ def test_the_story_logs_nothing() -> None:
 
 @pytest.mark.parametrize("word", ["getattr(", "__getattr__", "import_module("])
 def test_no_jump_goes_by_a_string(word: str) -> None:
-    """Every jump is a symbol one can click: in the rooms of the story, fields are copied by name in one place only."""
+    """Every jump is a symbol one can click: in the rooms of the story, fields are copied by name in one place only.
+
+    Faults on demand wrap by name what they strike, in a process that was asked for some and nowhere else.
+    """
     story = ("build/", "saga/", "lifecycle/", "nodes/", "scheduler/")
-    allowed = {"build/record.py"}
+    allowed = {"build/record.py", "saga/faults.py"}
     assert [name for name, text in FILES.items() if name.startswith(story) and name not in allowed and word in text] == []

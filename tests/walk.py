@@ -5,7 +5,8 @@ A function there that ran between POST and ACTIVE is a HOP when it is one of the
 the request or the scheduler's `choose`, when a node's queue hands over to it, when it speaks to the bus or to a driver, or when
 it leads to a hop. Everything else that ran there is read IN PLACE: it looks up,
 formats, times or journals something for one hop and hands the build to nobody; its lines count, it is no hop.
-Not counted at all: other rooms (HTTP edge, ledger, bus, drivers, trace) and what runs by the clock (hello, sweeper, audit).
+Not counted at all: other rooms (HTTP edge, ledger, bus, drivers, trace), what runs by the clock (hello, sweeper, audit, the
+plans of groups and routers) and the faults on demand that watch the steps.
 "Leads to" is by name, in the function's own code, so it counts rather too many than too few.
 """
 
@@ -56,7 +57,9 @@ BY_THE_CLOCK = (
     "lifecycle/inventory.py",
     "lifecycle/audit/",
     "nodes/repair/",
+    "nodes/network.py:NetworkNode.take_fabric",
 )
+WATCHES = ("saga/faults.py",)
 BUS = {"put_many", "put_and_wait", "ask", "announce_many", "send_answer"}
 DRIVERS = {"assemble", "add_config_drive", "wire"}
 DECIDES = {"create", "wish", "choose"}
@@ -149,7 +152,12 @@ def _own(code: CodeType) -> tuple[str, str] | None:
         return None
     file = file[len(str(SOURCE)) + 1 :]
     name = code.co_qualname.partition(".<locals>")[0]
-    if not file.startswith(ROOMS) or file.startswith(BY_THE_CLOCK) or name.startswith("<") or name.endswith("__init__"):
+    if (
+        not file.startswith(ROOMS)
+        or f"{file}:{name}".startswith((*BY_THE_CLOCK, *WATCHES))
+        or name.startswith("<")
+        or name.endswith("__init__")
+    ):
         return None
     return file, name
 

@@ -49,13 +49,8 @@ async def ask_for_network(build: Disked, world: ComputeWorld) -> Wired:
     world.tell(
         BuildProgress(server_id=build.server_id, host=build.host, attempt=build.attempt, at=time.time(), task_state="networking")
     )
-    wanted = NetworkWanted(
-        server_id=build.server_id,
-        attempt=build.attempt,
-        ports=build.ports,
-        documents=documents(build),
-        number=number_of_wish(build.attempt),
-    )
+    number, told = number_of_wish(build.attempt), documents(build)
+    wanted = NetworkWanted(server_id=build.server_id, attempt=build.attempt, ports=build.ports, documents=told, number=number)
     asked_at = time.time()
     try:
         given = await world.ask_network(build.network_node, wanted, NetworkGiven)

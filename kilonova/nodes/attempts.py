@@ -16,6 +16,10 @@ from kilonova.model.ids import ServerId
 REMEMBERED_S = 2 * 24 * 3600.0
 """As long as the broker keeps a message."""
 FORGET_EVERY_S = 3600.0
+_NOTE = (
+    "INSERT INTO attempts VALUES (?, ?, ?, ?) ON CONFLICT (server_id) DO UPDATE"
+    " SET wanted = max(wanted, excluded.wanted), over = max(over, excluded.over), at = excluded.at"
+)
 WRITES = ("note_wanted", "note_over")
 """The methods that leave something on disk: at each of them faults on demand can strike."""
 
@@ -60,8 +64,4 @@ class Attempts:
         if now > self._forgotten_at + FORGET_EVERY_S:
             self._db.execute("DELETE FROM attempts WHERE at < ?", (now - REMEMBERED_S,))
             self._forgotten_at = now
-        self._db.execute(
-            "INSERT INTO attempts VALUES (?, ?, ?, ?) ON CONFLICT (server_id) DO UPDATE"
-            " SET wanted = max(wanted, excluded.wanted), over = max(over, excluded.over), at = excluded.at",
-            (server_id, wanted, over, now),
-        )
+        self._db.execute(_NOTE, (server_id, wanted, over, now))
