@@ -45,9 +45,7 @@ async def compute(settings: Settings) -> None:
             return await read_console(wanted, node.hands)
 
         await bus.answer(ask_subject(name), "node", {ConsoleWanted: console, **compute_answers(node)})
-        greeting = Greeting()
-        for hands in hosts.values():
-            hands.hypervisor.watch(greeting.soon)
+        greeting = Greeting(hosts)
         node.resume()
         told = False
         try:
@@ -62,8 +60,10 @@ async def compute(settings: Settings) -> None:
 class Greeting:
     """Makes the next hello come at once when a guest has ended by itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, hosts: "Mapping[HostName, HostHands]") -> None:
         self.hurry = asyncio.Event()
+        for hands in hosts.values():
+            hands.hypervisor.watch(self.soon)
 
     def soon(self, server_id: ServerId, power: str) -> None:
         self.hurry.set()
