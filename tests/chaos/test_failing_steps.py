@@ -66,19 +66,19 @@ def test_a_step_that_fails_with_no_other_host_is_an_error_with_a_reason(single: 
     proof.nothing_stays(single, [server_id])
 
 
-@pytest.mark.family("control or network fails during a build")
+@pytest.mark.family("control or network fails during a build", sample=1)
 @pytest.mark.parametrize("point", DURING_A_BUILD)
 def test_another_role_fails_during_a_build(cloud: Cloud, proof: Proof, point: str) -> None:
     builds(cloud, proof, f"fails-{point}", point, f"{point}=raise")
 
 
-@pytest.mark.family("control or network fails during a delete")
+@pytest.mark.family("control or network fails during a delete", sample=1)
 @pytest.mark.parametrize("point", DURING_A_REMOVAL)
 def test_another_role_fails_during_a_removal(cloud: Cloud, proof: Proof, point: str) -> None:
     removes(cloud, proof, f"removal-fails-{point}", point, f"{point}=raise")
 
 
-@pytest.mark.family("any role killed while a build waits")
+@pytest.mark.family("any role killed while a build waits", sample=2)
 @pytest.mark.parametrize("wait", WAITS)
 @pytest.mark.parametrize("role", ["nats", "control", "compute", "network"])
 def test_killed_from_outside_during_a_build(cloud: Cloud, proof: Proof, role: str, wait: str) -> None:
