@@ -59,6 +59,11 @@ def active(cloud: Cloud, name: str, **more: Any) -> str:
     return server_id
 
 
+def ask(cloud: Cloud, server_id: str, action: str) -> None:
+    """Ask for it once."""
+    acts.ask(cloud, server_id, acts.request(cloud, server_id, action))
+
+
 def empty(cloud: Cloud) -> None:
     """Nothing strikes any more; servers and volumes go. Raises AssertionError, TimeoutError."""
     cloud.want_fault()

@@ -18,7 +18,7 @@ from kilonova.drivers.network.namespaces import inside
 from kilonova.lifecycle.actions import SERVER_ACTIONS
 from tests.chaos import acts
 from tests.chaos.proof import Proof
-from tests.chaos.qemu import MARKS, NANO, active, daemons, dhcp, empty, namespaces, real_cloud, stands_for, taps
+from tests.chaos.qemu import MARKS, NANO, active, ask, daemons, dhcp, empty, namespaces, real_cloud, stands_for, taps
 from tests.cloud.running import Cloud, guests_of, wait_for
 from tests.story.deeds import DEEDS
 
@@ -89,7 +89,7 @@ def test_a_qemu_that_does_not_start(cloud: Cloud, wrapper: Wrapper, proof: Proof
     if action == "build":
         server_id = cloud.api.build(name, **NANO)
     else:
-        acts.ask(cloud, server_id, action)
+        ask(cloud, server_id, action)
     wait_for(wrapper.seen, 60, "QEMU to be started")
     proof.fired(f"QEMU {mode} (pid {wrapper.seen()[0]})")
     statuses = {"build": ("ACTIVE", "ERROR"), **{one: (DEEDS[one].status, *acts.before_states(one)) for one in DEEDS}}[action]
@@ -121,7 +121,7 @@ def test_a_qemu_that_stands_still(cloud: Cloud, proof: Proof, action: str) -> No
         console = cloud.api.send("POST", f"{acts.SERVERS}/{server_id}/action", {"os-getConsoleOutput": {}})
         assert "SeaBIOS" in console["output"] or console["output"] == ""
         if action != "delete":
-            acts.ask(cloud, server_id, action)
+            ask(cloud, server_id, action)
             acts.ended(cloud, server_id, LIMIT_S)
             proof.promise(cloud, {server_id: _ends(action)}, LIMIT_S)
             _told(cloud, server_id, action)
@@ -138,14 +138,14 @@ def test_a_qemu_that_wakes_up_too_late(cloud: Cloud, proof: Proof, action: str) 
     (pid,) = guests_of(cloud.data)
     with _frozen(pid):
         proof.fired(f"QEMU stopped (pid {pid}) before {action}")
-        acts.ask(cloud, server_id, action)
+        ask(cloud, server_id, action)
         acts.ended(cloud, server_id, LIMIT_S)
         _told(cloud, server_id, action)
     proof.promise(cloud, {server_id: ("ACTIVE",)}, LIMIT_S)
     assert acts.links(cloud, server_id) == []
     assert len(acts.ports(cloud, server_id)) == 1
     wait_for(lambda: _ticks(pid), 60, "the guest to run")
-    acts.ask(cloud, server_id, action)
+    ask(cloud, server_id, action)
     acts.ended(cloud, server_id, LIMIT_S)
     assert cloud.api.server(server_id)["status"] == DEEDS[action].status
     assert acts.history(cloud, server_id, action)[0]["message"] is None
@@ -171,7 +171,7 @@ def test_without_its_monitor(cloud: Cloud, proof: Proof, action: str, how: str, 
             cloud.kill("compute")
         proof.fired(f"{place.name} {how} before {action}{', role restarted' if restarted else ''}")
         if action != "delete":
-            acts.ask(cloud, server_id, action)
+            ask(cloud, server_id, action)
             acts.ended(cloud, server_id, LIMIT_S)
             ends = _ends(action) if restarted else (DEEDS[action].status,)
             proof.promise(cloud, {server_id: ends}, LIMIT_S)
@@ -194,7 +194,7 @@ def test_killed_by_hand(cloud: Cloud, proof: Proof, action: str, step: str) -> N
     server_id = _ready(cloud, action, f"hand-{action}-{step}")
     point = f"compute.{step}.before"
     cloud.want_fault(f"{point}=hang:1")
-    acts.ask(cloud, server_id, action)
+    ask(cloud, server_id, action)
     wait_for(lambda: cloud.fired(point), 90, point, every_s=0.02)
     pids = guests_of(cloud.data)
     for pid in pids:
@@ -220,7 +220,7 @@ def test_the_process_that_serves_its_volume_is_killed(cloud: Cloud, proof: Proof
     )
     if point:
         cloud.want_fault(f"{point}=hang:1")
-        acts.ask(cloud, server_id, "attach_volume" if when == "attaching" else "detach_volume")
+        ask(cloud, server_id, "attach_volume" if when == "attaching" else "detach_volume")
         wait_for(lambda: cloud.fired(point), 30, point, every_s=0.02)
     (pid,) = daemons(cloud)
     os.kill(pid, signal.SIGKILL)
@@ -230,7 +230,7 @@ def test_the_process_that_serves_its_volume_is_killed(cloud: Cloud, proof: Proof
     stands_for(cloud, guests=1, ports=1, volumes=int(when != "detaching"))
     assert daemons(cloud) != [pid]
     if when != "detaching":
-        acts.ask(cloud, server_id, "detach_volume")
+        ask(cloud, server_id, "detach_volume")
         acts.ended(cloud, server_id, LIMIT_S)
         stands_for(cloud, guests=1, ports=1)
     proof.nothing_stays(cloud, (server_id,))

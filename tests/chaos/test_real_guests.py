@@ -14,7 +14,7 @@ from kilonova.lifecycle.remove import REMOVE
 from kilonova.saga import Saga
 from tests.chaos import acts
 from tests.chaos.proof import Proof
-from tests.chaos.qemu import MARKS, NANO, empty, real_cloud, stands_for
+from tests.chaos.qemu import MARKS, NANO, ask, empty, real_cloud, stands_for
 from tests.cloud.running import Cloud, wait_for
 from tests.story.deeds import DEEDS
 
@@ -73,7 +73,7 @@ def test_killed_during_an_action(cloud: Cloud, proof: Proof, action: str, point:
     deed = DEEDS[action]
     server_id = acts.prepared(cloud, action, f"{action}-{point}-{role}", **NANO)
     want(cloud, point, role)
-    acts.ask(cloud, server_id, action)
+    ask(cloud, server_id, action)
     strike(cloud, proof, point, role)
     proof.promise(cloud, {server_id: (deed.status,)}, LIMIT_S)
     acts.ended(cloud, server_id)
