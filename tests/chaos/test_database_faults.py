@@ -103,6 +103,7 @@ def _all_ends_as_promised(place: Place, proof: Proof, fault: Fault, moment: Mome
         assert (status == 200) if fault.reads else _is_clear(status, answer), (status, answer)
     proof.fired(f"{fault} at {moment} {said}")
     proof.promise(cloud, dict.fromkeys(accepted, ("ACTIVE",)), LIMIT_S)
+    proof.recovery_s = None  # it is over when what was under way is
     if refused:
         assert cloud.api.send("GET", f"/compute/v2.1/servers?name=^{refused}$")["servers"] == [], "it was refused, and is there"
     for one in accepted:
