@@ -126,6 +126,18 @@ async def test_an_action_that_a_deletion_has_stopped_does_not_begin_again(cloud_
     await deleted(cloud, server_id)
 
 
+async def test_what_was_asked_of_a_server_that_goes_is_waited_for_no_more(cloud_of: CloudOf) -> None:
+    cloud = await cloud_of(hosts=1)
+    await built(cloud, server_id := await cloud.build())
+    await cloud.crash("compute-1")
+    await DEEDS["stop"].ask(cloud, server_id)
+    assert await cloud.delete(server_id) == 204
+    orders = await cloud.ledger.read(lambda tx: tx.connection.exec_driver_sql("SELECT kind FROM orders").scalars().all())
+    assert list(orders) == ["remove"], "nobody carries the other out any more, so nobody would end it"
+    await cloud.restart("compute-1")
+    await deleted(cloud, server_id)
+
+
 async def test_an_order_is_sent_again_only_when_it_was_silent_for_long(cloud_of: CloudOf) -> None:
     cloud = await cloud_of(hosts=1, send_again_after_s=30.0)
     hold, server_id = await held(cloud, "take_order", cloud.build())
