@@ -140,7 +140,7 @@ def in_the_middle(cloud: Cloud, name: str, image: Image, gate: Gate) -> Iterator
 WAYS = ("control's file removed", "control's file cut off", "control's file changed", "the host's file removed", "control silent")
 
 
-@pytest.mark.family("image vanishes, shrinks or changes while a host fetches it", sample=2)
+@pytest.mark.family("image vanishes, shrinks or changes while a host fetches it", sample=1)
 @pytest.mark.parametrize("way", WAYS)
 def test_while_it_is_fetched(cloud: Cloud, gate: Gate, proof: Proof, way: str) -> None:
     image = Image(cloud)

@@ -54,7 +54,7 @@ def empty(cloud: Fleet) -> Iterator[None]:
         cloud.api.delete(server["id"], 2 * LIMIT_S)
 
 
-@pytest.mark.family("partition of two parties", sample=3)
+@pytest.mark.family("partition of two parties", sample=1)
 @pytest.mark.parametrize(("pair", "way", "seconds"), CUTS)
 def test_cut_while_servers_are_made_deleted_and_given_volumes(
     cloud: Fleet, proof: Proof, pair: tuple[str, str], way: str, seconds: int

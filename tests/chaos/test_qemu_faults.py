@@ -78,7 +78,7 @@ def clean(cloud: Cloud, wrapper: Wrapper) -> Iterator[None]:
 # At its start.
 
 
-@pytest.mark.family("QEMU exits at once, or hangs at its start", sample=2)
+@pytest.mark.family("QEMU exits at once, or hangs at its start", sample=1)
 @pytest.mark.parametrize("action", ["build", "start", "reboot", "resize"])
 @pytest.mark.parametrize("mode", ["exits", "hangs", "slow"])
 def test_a_qemu_that_does_not_start(cloud: Cloud, wrapper: Wrapper, proof: Proof, mode: str, action: str) -> None:
@@ -110,8 +110,8 @@ def test_a_qemu_that_does_not_start(cloud: Cloud, wrapper: Wrapper, proof: Proof
 # Later.
 
 
-@pytest.mark.family("QEMU hangs while an action wants it", sample=2)
-@pytest.mark.parametrize("action", [*TO_A_RUNNING_GUEST, "delete"])
+@pytest.mark.family("QEMU hangs while an action wants it", sample=1)
+@pytest.mark.parametrize("action", ["delete", *TO_A_RUNNING_GUEST])
 def test_a_qemu_that_stands_still(cloud: Cloud, proof: Proof, action: str) -> None:
     """The action ends by its limit, with a reason where it could not be done; the console is told; delete works."""
     server_id = _ready(cloud, action, f"still-{action}")
@@ -131,7 +131,7 @@ def test_a_qemu_that_stands_still(cloud: Cloud, proof: Proof, action: str) -> No
 
 
 @pytest.mark.family("QEMU hangs, and wakes up after the action was given up", sample=1)
-@pytest.mark.parametrize("action", ["pause", "attach_volume", "attach_interface", "image"])
+@pytest.mark.parametrize("action", ["attach_interface", "attach_volume", "image", "pause"])
 def test_a_qemu_that_wakes_up_too_late(cloud: Cloud, proof: Proof, action: str) -> None:
     """What it was told while it could not hear does not make it another guest than the ledger knows."""
     server_id = active(cloud, f"late-{action}")
@@ -180,7 +180,7 @@ def test_without_its_monitor(cloud: Cloud, proof: Proof, action: str, how: str, 
         proof.nothing_stays(cloud, (server_id,))
 
 
-@pytest.mark.family("QEMU killed by hand during an action", sample=2)
+@pytest.mark.family("QEMU killed by hand during an action", sample=1)
 @pytest.mark.parametrize(
     ("action", "step"),
     [
