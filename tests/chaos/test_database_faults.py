@@ -72,9 +72,11 @@ def on_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 def _cases(books: str, faults: tuple[Fault, ...]) -> list[Any]:
-    """Every fault at every moment; each fault is a row of the table."""
+    """Every fault at every moment; each fault is a row of the table. A sample is taken of those that refuse changes."""
     return [
-        pytest.param(fault, moment, marks=pytest.mark.family(f"{books} {fault}", sample=1), id=f"{fault}-{moment}")
+        pytest.param(
+            fault, moment, marks=pytest.mark.family(f"{books} {fault}", sample=int(fault.refuses)), id=f"{fault}-{moment}"
+        )
         for fault in faults
         for moment in AT_CONTROL
     ]

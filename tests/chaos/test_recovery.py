@@ -51,7 +51,7 @@ def test_a_hundred_in_flight_end_as_promised(cloud: Cloud, proof: Proof, role: s
     _all_end(cloud, proof, partial(_kill, cloud, role), role)
 
 
-@pytest.mark.family("PostgreSQL restarted under load", sample=1)
+@pytest.mark.family("PostgreSQL restarted under load", sample=0)
 @pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGQUIT], ids=["told to", "crashed"])
 def test_on_postgres(tmp_path_factory: pytest.TempPathFactory, proof: Proof, way: signal.Signals) -> None:
     """Both: under a steady load, and with a hundred in flight."""
