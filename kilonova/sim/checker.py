@@ -65,13 +65,18 @@ async def _rest(cloud: SimulatedCloud, within_s: float) -> list[Violation]:
 
 
 async def _moving(cloud: SimulatedCloud) -> list[str]:
-    """Whatever something is under way for: an order, a saga on a node, a plan that the network node has not confirmed."""
+    """Whatever something is under way for: an order, a saga on a node, a plan that the network node has not confirmed.
+
+    Also a node that control has not heard of since it came back: an audit asks only those it knows to be there.
+    """
     ordered, plans = await cloud.ledger.read(
         lambda tx: (tx.orders.open_servers(), [f"{row.kind}/{row.id}" for row in tx.connection.execute(_UNCONFIRMED)])
     )
     sagas = [str(name) for role in cloud.computes.values() if role.alive for name in role.node.working_on()]
     kept = [str(name) for name in cloud.volume.node.working_on()] if cloud.volume.alive else []
-    return sorted({*ordered, *plans, *sagas, *kept})
+    ready = await cloud.control.readiness()
+    all_heard = ready["compute"] == sum(len(role.hosts) for role in cloud.computes.values()) and all(ready.values())
+    return sorted({*ordered, *plans, *sagas, *kept, *(() if all_heard else ("a node that is not heard of",))})
 
 
 EVERY_S = 0.05
