@@ -62,8 +62,9 @@ class VolumeNode:
     async def take_order(self, order: VolumeOrder, delivery: Delivery) -> None:
         """Work on a volume: after whatever else goes on for it. A deletion ends that first."""
         job = _job(WORKS[order.work], f"{order.volume_id}/{order.work}/{order.work_id}", order)
-        if order.node != self.name or time.time() > order.deadline or self.journal.is_over(job.key):
-            return  # somebody else's, or control has ended it, or it came twice
+        over = (job.key,) if order.work == "delete" else (job.key, _gone(order))
+        if order.node != self.name or time.time() > order.deadline or self.journal.is_over(*over):
+            return  # somebody else's, or control has ended it, or it came twice, or after the volume's deletion
         if order.work != "delete":
             await self.worker.begin_when_free(job, delivery.queue_wait_s)
         elif (doing := self.worker.doing(job.where)) is None or doing.key != job.key:
@@ -114,6 +115,8 @@ class VolumeNode:
 
     def _last_word(self, job: Job, outcome: Outcome[Any]) -> VolumeWorkDone:
         order: VolumeOrder = job.order
+        if order.work == "delete" and outcome.done:
+            self.journal.drop(_gone(order))
         if order.work == "create" and not outcome.done:
             self._failed[order.volume_id] = outcome.reason
             if len(self._failed) > _FAILED_KEPT:
@@ -131,3 +134,8 @@ class VolumeNode:
 
 def _job(saga: Saga[Any, Any, Any], key: str, order: VolumeOrder) -> Job:
     return Job(saga, key, order, order.volume_id)
+
+
+def _gone(order: VolumeOrder) -> str:
+    """Under which the journal remembers that there will be no such volume any more."""
+    return f"{order.volume_id}/gone"
