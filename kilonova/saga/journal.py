@@ -65,10 +65,15 @@ class Journal:
         self._db.execute("UPDATE sagas SET step = ?, record = ?, notes = ? WHERE key = ?", (step, body, notes, key))
 
     def turn_back(self, key: str, step: int, reason: str, notes: bytes) -> None:
-        """From here on it is undone, whatever happens; `step` steps stand and must go."""
-        self._db.execute(
-            "UPDATE sagas SET direction = 'back', step = ?, reason = ?, notes = ? WHERE key = ?", (step, reason, notes, key)
-        )
+        """From here on it is undone, whatever happens; `step` steps stand and must go. On the disk when this returns."""
+        # Without power too it must not go forward again on what an undo has already taken away.
+        self._db.execute("PRAGMA synchronous = FULL")
+        try:
+            self._db.execute(
+                "UPDATE sagas SET direction = 'back', step = ?, reason = ?, notes = ? WHERE key = ?", (step, reason, notes, key)
+            )
+        finally:
+            self._db.execute("PRAGMA synchronous = NORMAL")
 
     def finish(self, key: str, report: tuple[str, bytes] | None = None) -> None:
         """The saga is over; its last report is kept, in the same transaction, until control has confirmed it."""

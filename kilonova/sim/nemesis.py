@@ -37,6 +37,7 @@ class Nemesis:
         self._away_until = 0.0
         self._cut_off: dict[str, float] = {}
         self._frozen: list[Process] = []
+        self._synced: dict[Path, int] = {}
 
     def excuses(self) -> bool:
         """Whether a client may hear 503, or nothing, just now."""
@@ -98,10 +99,22 @@ class Nemesis:
         asyncio.get_running_loop().call_later(seconds, process.thaw)
         self._aim(process)
 
+    def open_journal(self, file: Path) -> Journal:
+        """One of which is known how much of its log was waited for until it was on the disk."""
+        journal, log = Journal(file), file.with_name(f"{file.name}-wal")
+        turn_back = journal.turn_back
+
+        def noted(key: str, step: int, reason: str, notes: bytes) -> None:
+            turn_back(key, step, reason, notes)
+            self._synced[file] = log.stat().st_size
+
+        journal.turn_back = noted  # type: ignore[method-assign]
+        return journal
+
     def fell(self, journal: Journal, file: Path) -> None:
         """A journal whose process has died: sometimes the machine's power went with it."""
         most = int(self.plan["torn"]) if self.active else 0
-        cut = fall(journal, file, self.chance.randrange(most) if most else 0)
+        cut = fall(journal, file, self.chance.randrange(most) if most else 0, self._synced.pop(file, 0))
         if cut:
             self.chronicle.fault("torn", f"{file.parent.name}'s journal lacks its last {cut} bytes")
 

@@ -112,6 +112,7 @@ class Ground:
     """Makes the process of a role of this name; called whenever it starts."""
     web: Web = web
     """Makes the HTTP application of a control that begins."""
+    open_journal: Callable[[Path], Journal] = Journal
     fell: Callable[[Journal, Path], None] = lambda journal, file: journal.close()
     """What becomes of a journal and its file when its process dies."""
     door: Door = field(default_factory=Door)
@@ -153,7 +154,7 @@ class Role:
             self.ground.fell(self.journal, self._journal_file)
 
     def _open_journal(self) -> Journal:
-        self.journal = Journal(self._journal_file)
+        self.journal = self.ground.open_journal(self._journal_file)
         self._journal_open = True
         return self.journal
 

@@ -53,6 +53,7 @@ class SeededCloud(SimulatedCloud):
             on_the_way=OnTheWay(nemesis),
             web=self._furnishing.reception.web,
             born=self._born,
+            open_journal=nemesis.open_journal,
             fell=nemesis.fell,
         )
 

@@ -8,12 +8,15 @@ from pathlib import Path
 from kilonova.saga import Journal
 
 
-def fall(journal: Journal, file: Path, cut_bytes: int) -> int:
-    """The process of this journal is gone; the last `cut_bytes` of its write-ahead log never reached the disk. How many went."""
+def fall(journal: Journal, file: Path, cut_bytes: int, synced: int = 0) -> int:
+    """The process of this journal is gone; of its write-ahead log the last `cut_bytes`, at most, never reached the disk.
+
+    The first `synced` bytes did. How many went.
+    """
     log = file.with_name(f"{file.name}-wal")
     database, logged = file.read_bytes(), log.read_bytes() if log.exists() else b""
     journal.close()  # it would empty the log into the database, so both are written anew as they were
-    cut = min(cut_bytes, len(logged))
+    cut = min(cut_bytes, max(0, len(logged) - synced))
     for left in (log, file.with_name(f"{file.name}-shm")):
         left.unlink(missing_ok=True)
     file.write_bytes(database)
