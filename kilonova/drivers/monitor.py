@@ -94,9 +94,13 @@ class Monitor:
         self._send(fd)
         return int((await self.command("add-fd"))["fdset-id"])
 
-    async def status(self) -> str:
+    async def status(self, within_s: float = _COMMAND_S) -> str:
         """QEMU's run state: ``running``, ``paused``, ``prelaunch``, ``shutdown``, … Raises Unavailable."""
-        return str((await self.command("query-status"))["status"])
+        try:
+            async with asyncio.timeout(within_s):
+                return str((await self.command("query-status"))["status"])
+        except TimeoutError as error:
+            raise Unavailable("The guest's process does not answer.") from error
 
     async def shutdown_reason(self) -> str:
         """Wait, without limit, until the guest powers off; its reason, e.g. ``guest-shutdown`` or ``guest-panic``."""

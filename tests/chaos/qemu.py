@@ -31,7 +31,7 @@ MARKS = [
     pytest.mark.wire,
     pytest.mark.qemu,
     pytest.mark.root,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(500),
     pytest.mark.skipif(os.geteuid() != 0, reason="namespaces and taps need root"),
     pytest.mark.skipif(shutil.which("qemu-system-x86_64") is None, reason="QEMU is not installed"),
     pytest.mark.skipif(shutil.which("qemu-storage-daemon") is None, reason="qemu-storage-daemon is not installed"),

@@ -103,8 +103,9 @@ def test_a_qemu_that_does_not_start(cloud: Cloud, wrapper: Wrapper, proof: Proof
         (told,) = acts.history(cloud, server_id, action)
         assert told["message"], told
     if mode != "slow" and cloud.api.server(server_id)["status"] in ("ERROR", "SHUTOFF"):
-        assert not [pid for pid in wrapper.seen() if _state(pid) not in ("", "Z")]
-        assert guests_of(cloud.data) == []
+        # Control may have ended it at its deadline, while the host still tries to bring the guest back as it was.
+        wait_for(lambda: not [pid for pid in wrapper.seen() if _state(pid) not in ("", "Z")], LIMIT_S, "no process", every_s=0.2)
+        wait_for(lambda: not guests_of(cloud.data), 10, "no guest")
     wrapper.mode("")
     proof.nothing_stays(cloud, (server_id,))
 

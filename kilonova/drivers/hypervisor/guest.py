@@ -21,6 +21,9 @@ _log = logging.getLogger(__name__)
 
 _ASK_AGAIN_S = 3.0
 _LOOK_EVERY_S = 5.0
+_ANSWER_S = 10.0
+_GLANCE_S = 2.0
+"""One guest that hangs must not make its whole host seem silent to whoever asks what is on it."""
 _REACH_S = 5.0
 _QUIT_S = 5.0
 _DIE_S = 10.0
@@ -62,7 +65,7 @@ class QemuGuest:
         if self.memory.ended is not None:
             return self.memory.ended
         try:
-            return _POWER.get(await self._status(), "paused")
+            return _POWER.get(await self._status(_GLANCE_S), "paused")
         except Unavailable:
             return self.memory.ended or "running"
 
@@ -190,10 +193,10 @@ class QemuGuest:
         if self._life is not None:
             await asyncio.wait([self._life], timeout=_QUIT_S)
 
-    async def _status(self) -> str:
+    async def _status(self, within_s: float = _ANSWER_S) -> str:
         if self._monitor is None:
             raise Unavailable("The guest's process does not answer.")
-        return await self._monitor.status()
+        return await self._monitor.status(within_s)
 
     def _note(self, ended: PowerState) -> None:
         """Write down how it ended; the first note counts."""
