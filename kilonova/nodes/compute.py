@@ -64,7 +64,9 @@ class ComputeNode:
         """A later action on a server: after whatever else goes on for it."""
         saga = _SAGA_OF_TASK[type(order)]
         job = _job(saga, _key(order, saga), order)
-        if order.host not in self.hosts or time.time() > order.deadline or self._is_over(order, job.key):
+        doing = self.worker.doing(job.where)
+        goes = doing is not None and doing.saga is REMOVE
+        if order.host not in self.hosts or time.time() > order.deadline or self._is_over(order, job.key) or goes:
             return
         self.hands.begin(order.server_id, job.key)
         await self.worker.begin_when_free(job, delivery.queue_wait_s)

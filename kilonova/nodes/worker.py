@@ -51,6 +51,8 @@ class Worker:
     """Called when the journal has a new last word."""
     _working: dict[Hashable, _Work] = field(default_factory=dict)
     _ending: set[Hashable] = field(default_factory=set)
+    _waiting: dict[Hashable, list[Job]] = field(default_factory=dict)
+    """Jobs that wait for their place; what clears the place forgets them."""
 
     def doing(self, where: Hashable) -> Job | None:
         work = self._working.get(where)
@@ -65,17 +67,24 @@ class Worker:
 
     async def begin_when_free(self, job: Job, queued: float) -> None:
         """After what is under way there; nothing happens when the same came before, or the place is being cleared."""
+        waiting = self._waiting.setdefault(job.where, [])
+        waiting.append(job)
         while (work := self._working.get(job.where)) is not None:
             if work.job.key == job.key:
-                return
+                break
             await asyncio.wait([work.task])
             await asyncio.sleep(0)
-        if job.where not in self._ending and not self.journal.is_over(job.key):
+        still_wanted = self._waiting.get(job.where) is waiting
+        waiting.remove(job)
+        if still_wanted and not waiting:
+            del self._waiting[job.where]
+        if work is None and still_wanted and job.where not in self._ending and not self.journal.is_over(job.key):
             self.begin(job, queued)
 
     async def stop_what_goes_on(self, where: Hashable) -> None:
-        """Whatever is under way there is stopped and undone; until `cleared`, nothing that waits begins."""
+        """What is under way there is stopped and undone; what waits for the place, or comes until `cleared`, never begins."""
         self._ending.add(where)
+        self._waiting.pop(where, None)
         while (work := self._working.get(where)) is not None:
             work.task.cancel(StopBuilding.__name__)
             await asyncio.wait([work.task])
