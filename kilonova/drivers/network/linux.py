@@ -153,6 +153,7 @@ class LinuxNetwork:
                 _log.warning("network %s could not be restored; its next wire tries again", network_id)
         await self._fabric.restore()
         await self._sweep()
+        self._looking = asyncio.create_task(self._look_after(), name="networks that stand")
 
     async def orphans(self) -> set[str]:
         """Names of what this cloud has on this machine without a record that owns it."""
@@ -170,6 +171,9 @@ class LinuxNetwork:
 
     async def close(self, keep: bool) -> None:
         """`keep`: only stop answering metadata, the guests' networks go on. Else: everything of this cloud goes."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait({self._looking})
         await self._networks.close()
         if keep:
             return
