@@ -6,6 +6,7 @@ What outlives a role is what would outlive its process: the ledger, a node's fol
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from kilonova.errors import BuildFailed, Unavailable
 from kilonova.ledger.ledger import Ledger
 from kilonova.model.guest import HostFacts
 from kilonova.model.ids import HostName, NodeName
+from kilonova.nodes.attempts import Attempts
 from kilonova.nodes.compute import ComputeNode
 from kilonova.nodes.control import ControlNode
 from kilonova.nodes.desk import Desk
@@ -125,6 +127,7 @@ class Role:
         self.name, self.ground = name, ground
         self.alive = self._journal_open = self._has_begun = False
         self._tasks: list[asyncio.Task[None]] = []
+        self._files = ExitStack()
         self.process = Process(name)
         self.bus = self._connect()
         self.journal: Journal
@@ -169,6 +172,11 @@ class Role:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
         await self.bus.close()
+        self._files.close()
+
+    def _attempts(self) -> Attempts:
+        """Whose wishes count, as it outlives the process."""
+        return self._files.enter_context(closing(Attempts(self.home / "attempts.sqlite")))
 
     async def _begin(self) -> Sequence[Coroutine[Any, Any, None]]:
         raise NotImplementedError
@@ -232,7 +240,8 @@ class NetworkRole(Role):
 
     async def _begin(self) -> Sequence[Coroutine[Any, Any, None]]:
         network = SimulatedNetwork(self.home / "ports", self.ground.drivers)
-        self.node = NetworkNode(NodeName(self.name), network, NamedFaults("network", {}, self.home / "faults"))
+        faults = NamedFaults("network", {}, self.home / "faults")
+        self.node = NetworkNode(NodeName(self.name), network, faults, self._attempts())
         await self.bus.serve_queue("network", self.name, self.node.handlers())
         await self.bus.answer(ask_subject(self.name), "node", network_answers(self.node))
         return (keep_saying_hello(self.node, self.bus, asyncio.Event()),)
@@ -247,7 +256,7 @@ class VolumeRole(Role):
         store = SimulatedVolumes(self.home / "volumes", self.ground.drivers)
         watch = Together(recorder, self.ground.steps)
         faults = NamedFaults("volume", {}, self.home / "faults")
-        self.node = VolumeNode(NodeName(self.name), store, self.bus, self.journal, recorder, watch, faults)
+        self.node = VolumeNode(NodeName(self.name), store, self.bus, self.journal, recorder, watch, faults, self._attempts())
         self._has_begun = True
         await self.bus.serve_queue("volume", self.name, self.node.handlers())
         await self.bus.answer(ask_subject(self.name), "node", volume_answers(self.node))
