@@ -127,10 +127,12 @@ class Sweeper:
             confirm_undecided(server, OrderWorld(tx, self._terms(now)))
 
     def _end(self, placed: Placed, now: float, tx: Transaction) -> None:
-        end_overdue(placed, OrderWorld(tx, self._terms(now)))
+        if tx.orders.placed(placed.server_id) == placed:  # else it was answered, or deleted, since we looked
+            end_overdue(placed, OrderWorld(tx, self._terms(now)))
 
     def _end_task(self, name: str, task: Asked, now: float, tx: Transaction) -> None:
-        end_overdue_task(task, SERVER_ACTIONS[name], OrderWorld(tx, self._terms(now)))
+        if tx.orders.task(task.task_id, SERVER_ACTIONS) is not None:
+            end_overdue_task(task, SERVER_ACTIONS[name], OrderWorld(tx, self._terms(now)))
 
     def _end_volume_work(self, order: VolumeOrder, now: float, tx: Transaction) -> None:
         end_overdue_volume(order, VolumeWorld(books=tx, terms=volume_terms(self._terms(now))))

@@ -3,8 +3,10 @@
 The node dies before it has done anything, or its last word never comes; then it is later: the sweeper is told so.
 """
 
+import asyncio
 import math
 import time
+from collections.abc import Coroutine
 from typing import Any
 
 import msgspec
@@ -185,6 +187,47 @@ async def test_a_resize_that_nobody_decides(cloud_of: CloudOf, window: float) ->
     else:
         assert (await cloud.server(server_id)).status == "VERIFY_RESIZE", "its owner has all the time in the world"
     await deleted(cloud, server_id)
+
+
+class AMomentLater:
+    """A ledger in which something happens right after each first look."""
+
+    def __init__(self, cloud: SimulatedCloud, happens: Coroutine[Any, Any, Any]) -> None:
+        self._cloud, self._happens = cloud, [happens]
+
+    async def read(self, question: Any) -> Any:
+        answer = await self._cloud.ledger.read(question)
+        if self._happens:
+            await self._happens.pop()
+        return answer
+
+    async def write(self, change: Any) -> Any:
+        return await self._cloud.ledger.write(change)
+
+
+@pytest.mark.parametrize("step", ["start_guest", "shut_down_guest"])
+async def test_what_is_deleted_at_the_very_deadline_is_deleted(cloud_of: CloudOf, step: str) -> None:
+    """The sweeper has seen that the time is over, and then the owner's deletion comes (seed 100 of the simulation)."""
+    cloud = await cloud_of(hosts=1)
+    if step == "shut_down_guest":
+        await built(cloud, server_id := await cloud.build())
+    cloud.steps.at("before", step, _stays)
+    if step == "shut_down_guest":
+        await DEEDS["stop"].ask(cloud, server_id)
+    else:
+        server_id = await cloud.build()
+    await cloud.until(lambda: _happened(cloud, step), "the step")
+    ledger: Any = AMomentLater(cloud, cloud.delete(server_id))
+    await Sweeper(ledger, cloud.control.order_terms, math.inf, math.inf).sweep(time.time() + LIMIT_S + 1)
+    assert (await cloud.server(server_id)).vm_state != "error"
+    await cloud.wait_for(server_id, "DELETED")
+    actions = await cloud.ledger.read(lambda tx: tx.servers.actions(server_id))
+    assert all(action.updated_at for action in actions)
+    await deleted(cloud, server_id)
+
+
+async def _stays(moment: Moment) -> None:
+    await asyncio.Event().wait()
 
 
 # Volumes
