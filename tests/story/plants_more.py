@@ -30,12 +30,18 @@ def hang(cloud: SimulatedCloud, step: str) -> asyncio.Event:
 
 async def port(cloud: SimulatedCloud, scene: Scene, owner: str, device: str) -> str:
     """A port of the cloud's one network, without an address."""
-    about = {"id": new_uuid(), "project_id": scene.project_id, "created_at": 1.0, "updated_at": 1.0, "revision_number": 1}
+    about: dict[str, Any] = {
+        "id": new_uuid(),
+        "project_id": scene.project_id,
+        "created_at": 1.0,
+        "updated_at": 1.0,
+        "revision_number": 1,
+    }
     net = {"network_id": cloud.furnished.network_id, "mac_address": f"fa:16:3e:00:00:{len(scene.kept):02x}", "profile": {}}
     rest = {"admin_state_up": True, "status": "DOWN", "device_id": device, "device_owner": owner, "host": ""}
     flags = {"port_security_enabled": False, "allowed_address_pairs": [], "made_for_server": True}
     await row(cloud, "ports", **about, **net, **rest, **flags)
-    return about["id"]
+    return str(about["id"])
 
 
 def port_of(owner: str, whose: str = "unknown") -> Any:
@@ -124,7 +130,7 @@ def a(kind: str) -> Any:
 def heard(kind: str, revision: str | None, known: bool = True) -> Any:
     async def plant(cloud: SimulatedCloud, scene: Scene) -> str:
         memory = cloud.network.node.network._heard  # type: ignore[attr-defined]
-        thing = scene.kept["thing"] if known else scene.unknown
+        thing = str(scene.kept["thing"] if known else scene.unknown)
         if revision is None:
             memory.drop(f"{kind}/{thing}")
         else:
@@ -176,7 +182,13 @@ async def no_files(cloud: SimulatedCloud, scene: Scene) -> str:
 
 
 async def files_of_nobody(cloud: SimulatedCloud, scene: Scene) -> str:
-    made = {"work_id": "w", "work": "create", "volume_id": scene.unknown, "node": NodeName("volume"), "size_gb": 1}
+    made: dict[str, Any] = {
+        "work_id": "w",
+        "work": "create",
+        "volume_id": scene.unknown,
+        "node": NodeName("volume"),
+        "size_gb": 1,
+    }
     await cloud.volume.node.store.make(VolumeOrder(**made, deadline=9e9, ordered_at=0.0))
     return scene.unknown
 
@@ -193,7 +205,7 @@ async def snapshot_inside(cloud: SimulatedCloud, scene: Scene) -> str:
 
 def snapshot_says(status: str, work_id: str | None) -> Any:
     async def plant(cloud: SimulatedCloud, scene: Scene) -> str:
-        whose = {"volume_id": scene.kept["volume"], "project_id": scene.project_id, "user_id": "u"}
+        whose: dict[str, Any] = {"volume_id": scene.kept["volume"], "project_id": scene.project_id, "user_id": "u"}
         made = Snapshot(id=scene.unknown, **whose, size_gb=1, status=status, created_at=1.0, work_id=work_id)
         await cloud.ledger.write(lambda tx: tx.volumes.snapshots.add(made))
         return scene.unknown

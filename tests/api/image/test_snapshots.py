@@ -26,7 +26,7 @@ TICKETS = Tickets(b"k" * 32)
 @pytest.fixture
 async def host(cloud: ImageCloud) -> AsyncIterator[httpx.AsyncClient]:
     """As a compute node asks: no token at all."""
-    app = application(cloud.world, [SERVICE, service(TICKETS, cast(Any, None))])
+    app = application(cloud.world, [SERVICE, service(TICKETS, cast(Any, None), cast(Any, None))])
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app=cast(Any, app)), base_url="http://cloud.test/internal"
     ) as client:
