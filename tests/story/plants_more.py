@@ -142,7 +142,7 @@ def heard(kind: str, revision: str | None, known: bool = True) -> Any:
 
 async def plan_of_nobody(cloud: SimulatedCloud, scene: Scene) -> str:
     await row(cloud, "fabric", kind="router", id=scene.unknown, wanted=3, confirmed=3, gone=False, settled=True)
-    return await heard("router", "3", known=False)(cloud, scene)
+    return str(await heard("router", "3", known=False)(cloud, scene))
 
 
 NETWORKS: dict[str, dict[str, Any]] = {
