@@ -188,6 +188,7 @@ class LocalBus:
                 self._tasks.start(self._handle(letter, handlers), self._context)
 
         self._mine.append(subject)
+        self._broker.waiting.setdefault(subject, deque())  # a queue outlives its reader
         self._broker.readers[subject] = take
         self._broker.push(subject)
 

@@ -25,7 +25,8 @@ from kilonova.sim.front_door import Answer
 from kilonova.sim.roles import ComputeRole, ControlRole, Ground, NetworkRole, Role, Terms, VolumeRole
 
 LOOK_EVERY_S = 0.05
-REAL_LIMIT_S = 3.0
+REAL_LIMIT_S = 10.0
+"""More than the five seconds after which a node's word about a guest is taken over the ledger's."""
 COMPUTE_VERSION = "compute 2.96"
 
 

@@ -1,13 +1,14 @@
 """What can happen to a ledger's database while a cloud runs on it. Each fault is a context: it lasts that long, then heals."""
 
+import os
 import signal
 import sqlite3
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from os import kill
 from pathlib import Path
 
 from msgspec import Struct
@@ -69,6 +70,20 @@ def immutable(place: Place, *, memory_too: bool = False) -> Iterator[None]:
         subprocess.run(["chattr", "-i", *files], check=True)
 
 
+def knows_immutable(folder: Path) -> bool:
+    """Whether a file there can be made such that also who has it open cannot write any more; memory file systems cannot."""
+    with tempfile.NamedTemporaryFile(dir=folder) as file:
+        if subprocess.run(["chattr", "+i", file.name], capture_output=True, check=False).returncode:
+            return False
+        try:
+            os.write(file.fileno(), b"1")
+        except OSError:
+            return True
+        finally:
+            subprocess.run(["chattr", "-i", file.name], check=True)
+    return False
+
+
 @contextmanager
 def locked(place: Place) -> Iterator[None]:
     """Somebody else writes, for longer than anybody waits."""
@@ -100,14 +115,14 @@ def torn(place: Place) -> Iterator[None]:
     """Control is killed as it writes, and the end of its write-ahead log is half a frame of garbage."""
     cloud = place.cloud
     keeper, serving = cloud.pid("control-keeper"), cloud.pid("control")
-    kill(keeper, signal.SIGSTOP)
+    os.kill(keeper, signal.SIGSTOP)
     try:
-        kill(serving, signal.SIGKILL)
+        os.kill(serving, signal.SIGKILL)
         wait_for(lambda: _gone(serving), 10, "the end of control", every_s=0.01)
         with (_files(place)[0].with_name("ledger.sqlite-wal")).open("ab") as log:
             log.write(b"\0\0\0\1" * 700)
     finally:
-        kill(keeper, signal.SIGCONT)
+        os.kill(keeper, signal.SIGCONT)
     wait_for(lambda: cloud.pid("control") != serving, 20, "another control")
     yield
 
@@ -179,7 +194,7 @@ def as_control_starts(strike: Callable[[Place], AbstractContextManager[None]]) -
     @contextmanager
     def struck(place: Place) -> Iterator[None]:
         with strike(place):
-            kill(place.cloud.pid("control"), signal.SIGKILL)
+            os.kill(place.cloud.pid("control"), signal.SIGKILL)
             time.sleep(AWAY_S)
         yield
 
