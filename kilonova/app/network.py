@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 async def network(settings: Settings) -> None:
     """Bridges, DHCP, metadata and the way out, until told to stop."""
     from kilonova.bus.subjects import ask_subject
-    from kilonova.nodes.attempts import WRITES, Attempts
-    from kilonova.nodes.fault_points import on_bus
+    from kilonova.nodes.attempts import Attempts
+    from kilonova.nodes.fault_points import on_attempts, on_bus
     from kilonova.nodes.greeting import keep_saying_hello
     from kilonova.nodes.inventory_answers import network_answers
     from kilonova.nodes.network import NetworkNode
     from kilonova.nodes.role import serve_until_told
-    from kilonova.saga.faults import Faults, parse_faults, strike_around
+    from kilonova.saga.faults import Faults, parse_faults
 
     folder = CloudFolder(settings.data)
     name = network_node_name(settings)
@@ -32,9 +32,7 @@ async def network(settings: Settings) -> None:
     home.mkdir(mode=0o711, parents=True, exist_ok=True)
     driver = await network_driver(settings, home)
     faults = Faults("network", parse_faults(settings.faults), folder.faults_fired)
-    attempts = Attempts(home / "attempts.sqlite")
-    if faults.possible:
-        strike_around(attempts, "network.attempts", WRITES, faults)
+    attempts = on_attempts(Attempts(home / "attempts.sqlite"), "attempts", faults)
     async with connected(settings, name, on_bus(faults)) as bus:
         node = NetworkNode(name, driver, faults, attempts)
         await bus.serve_queue("network", name, node.handlers())

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 async def volume(settings: Settings) -> None:
     """Volumes and what serves them, until told to stop."""
     from kilonova.bus.subjects import ask_subject
-    from kilonova.nodes.attempts import WRITES, Attempts
-    from kilonova.nodes.fault_points import on_bus, on_journal
+    from kilonova.nodes.attempts import Attempts
+    from kilonova.nodes.fault_points import on_attempts, on_bus, on_journal
     from kilonova.nodes.role import serve_until_told
     from kilonova.nodes.volume import VolumeNode
     from kilonova.nodes.volume_greeting import keep_saying_hello, volume_answers
     from kilonova.saga import Journal
-    from kilonova.saga.faults import Faults, parse_faults, strike_around
+    from kilonova.saga.faults import Faults, parse_faults
     from kilonova.trace.recorder import Recorder, Together
 
     folder = CloudFolder(settings.data)
@@ -31,9 +31,7 @@ async def volume(settings: Settings) -> None:
     store = volume_store(settings, home)
     recorder = Recorder("volume", {})
     faults = Faults("volume", parse_faults(settings.faults), folder.faults_fired)
-    wishes = Attempts(home / "wishes.sqlite")
-    if faults.possible:
-        strike_around(wishes, "volume.wishes", WRITES, faults)
+    wishes = on_attempts(Attempts(home / "wishes.sqlite"), "wishes", faults)
     await store.exports()  # from here on what is served is watched, and served again where its process has died meanwhile
     async with connected(settings, name, on_bus(faults)) as bus:
         journal = on_journal(Journal(home / "journal.sqlite"), faults)

@@ -13,6 +13,7 @@ from kilonova.build.record import Placed
 from kilonova.ledger.hosts import Hosts
 from kilonova.ledger.networks import Networks
 from kilonova.ledger.schema import SERIAL, Packed, metadata
+from kilonova.ledger.servers import server_from, servers
 from kilonova.ledger.volume.links import links_of_server
 from kilonova.lifecycle.remove import Removal
 from kilonova.lifecycle.volume_work import VolumeOrder
@@ -55,6 +56,11 @@ _BUILD_OF = select(orders.c.body).where(orders.c.server_id == bindparam("sid"), 
 _NO_TASKS = delete(orders).where(orders.c.server_id == bindparam("sid"), orders.c.kind == "task")
 _UNSENT = select(orders).where(orders.c.published_at.is_(None)).limit(bindparam("most"))
 _SENT = update(orders).where(orders.c.id == bindparam("order_id")).values(published_at=bindparam("at"), sent=orders.c.sent + 1)
+_LEAVING = select(servers).where(
+    servers.c.deleted_at.is_(None),
+    servers.c.task_state == "deleting",
+    servers.c.id.in_(select(orders.c.server_id).where(orders.c.kind == "remove")),
+)
 _OLD_NEWS = select(news).order_by(news.c.id).limit(bindparam("most"))
 
 
@@ -135,9 +141,9 @@ class Orders:
         rows = self._db.execute(select(orders.c.body).where(orders.c.kind == "volume", orders.c.deadline < now)).scalars()
         return [msgspec.msgpack.decode(body, type=VolumeOrder) for body in rows]
 
-    def removals(self) -> Sequence[str]:
-        """Servers that a node is to take away."""
-        return self._db.execute(select(orders.c.server_id).where(orders.c.kind == "remove")).scalars().all()
+    def leaving(self) -> Sequence[Server]:
+        """Servers that their owners have deleted, and that a node has yet to take away."""
+        return [server_from(row) for row in self._db.execute(_LEAVING)]
 
     def announce(self, event: str, server_id: str, payload: Mapping[str, Any]) -> None:
         self._db.execute(_NEWS, {"event": event, "server_id": server_id, "payload": dict(payload)})

@@ -9,8 +9,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kilonova.bus.port import Delivery, Observer, Unobserved
+from kilonova.nodes import attempts
+from kilonova.nodes.attempts import Attempts
+from kilonova.saga import journal
 from kilonova.saga.faults import Faults, strike_around
-from kilonova.saga.journal import WRITES, Journal
+from kilonova.saga.journal import Journal
 
 if TYPE_CHECKING:
     from kilonova.ledger.ledger import Ledger
@@ -21,11 +24,18 @@ ON_ITS_WAY_S = 0.02
 """After so long what was said to the broker has left this process."""
 
 
-def on_journal(journal: Journal, faults: Faults) -> Journal:
+def on_journal(kept: Journal, faults: Faults) -> Journal:
     """``ROLE.journal.WRITE.before``, ``.after``."""
     if faults.possible:
-        strike_around(journal, f"{faults.place}.journal", WRITES, faults)
-    return journal
+        strike_around(kept, f"{faults.place}.journal", journal.WRITES, faults)
+    return kept
+
+
+def on_attempts(kept: Attempts, name: str, faults: Faults) -> Attempts:
+    """``ROLE.NAME.WRITE.before``, ``.after``: what a network node notes of attempts, and a volume node of wishes."""
+    if faults.possible:
+        strike_around(kept, f"{faults.place}.{name}", attempts.WRITES, faults)
+    return kept
 
 
 def on_ledger(ledger: "Ledger", faults: Faults) -> "Ledger":

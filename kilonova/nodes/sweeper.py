@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 from kilonova.build.admit import OrderDesk, OrderWorld
 from kilonova.build.giveup import end_overdue
@@ -84,9 +84,8 @@ class Sweeper:
         limit_s = self._terms(now).action_limit_s
 
         def late(tx: Transaction) -> list[Server]:
-            going = [tx.servers.whatever(server_id) for server_id in tx.orders.removals()]
-            there = [one for one in going if one is not None and one.deleted_at is None and one.task_state == "deleting"]
-            return [one for one in there if (one.updated_at or 0) < now - limit_s or not tx.hosts.is_up(one.host or "", now)]
+            up = cache(lambda host: tx.hosts.is_up(host, now))  # a crowd of deletions is on few hosts
+            return [one for one in tx.orders.leaving() if (one.updated_at or 0) < now - limit_s or not up(one.host or "")]
 
         for server in await self._ledger.read(late):
             await self._ledger.write(partial(self._let_go, server, now))

@@ -17,8 +17,9 @@ from tests.chaos.disks import NEEDS_ROOT, SmallDisk, standing, up_on
 from tests.chaos.killing import LIMIT_S
 from tests.chaos.moments import OPERATIONS, Moment, ends_well, in_the_middle, moments, without_quota
 from tests.chaos.proof import Proof
-from tests.cloud.books import POSTGRESQL, SQLITE, OnPostgres, postgres
+from tests.cloud.books import POSTGRESQL, SQLITE, OnPostgres
 from tests.cloud.running import Cloud, Machine
+from tests.ledger.postgres import postgres
 
 pytestmark = [pytest.mark.cloud, pytest.mark.wire, pytest.mark.timeout(400), *NEEDS_ROOT]
 

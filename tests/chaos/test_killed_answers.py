@@ -18,8 +18,9 @@ from kilonova.nodes.control import WHO_NOTES
 from tests.chaos import acts
 from tests.chaos.proof import Proof
 from tests.chaos.waits import backward, forward, in_the_code
-from tests.cloud.books import OnPostgres, postgres, up
+from tests.cloud.books import OnPostgres, up
 from tests.cloud.running import Cloud, Machine, remembered, running, wait_for
+from tests.ledger.postgres import postgres
 
 pytestmark = [
     pytest.mark.cloud,

@@ -19,8 +19,9 @@ from tests.chaos.disks import standing
 from tests.chaos.killing import LIMIT_S
 from tests.chaos.moments import without_quota
 from tests.chaos.proof import Proof
-from tests.cloud.books import OnPostgres, postgres
+from tests.cloud.books import OnPostgres
 from tests.cloud.running import Cloud, Machine, running, wait_for
+from tests.ledger.postgres import postgres
 
 pytestmark = [pytest.mark.cloud, pytest.mark.wire, pytest.mark.timeout(400)]
 

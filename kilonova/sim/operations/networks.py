@@ -92,12 +92,9 @@ async def pull_out(turn: Turn) -> None:
     if server is None:
         return
     path = f"{SERVERS}/{server.id}/os-interface"
-    there = await turn.ask("GET", path, allowed=(200, 404))
-    if there.status == 200 and there.body["interfaceAttachments"]:
-        port_id = turn.rng.choice(there.body["interfaceAttachments"])["port_id"]
-        answer = await turn.ask("DELETE", f"{path}/{port_id}", allowed=(202, *REFUSED))
-        if answer.status == 202:
-            server.deeds.append(turn.deed("detach_interface", answer))
+    answer = await turn.take_out(path, "interfaceAttachments", "port_id", (202, *REFUSED))
+    if answer is not None and answer.status == 202:
+        server.deeds.append(turn.deed("detach_interface", answer))
 
 
 def _outside(turn: Turn) -> dict[str, Any]:

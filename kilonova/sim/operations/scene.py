@@ -136,6 +136,13 @@ class Turn:
             promise.deleted = "maybe"
         return answer
 
+    async def take_out(self, path: str, word: str, name: str, allowed: Collection[int]) -> Answer | None:
+        """One of what is plugged into a server is taken out, by its `name` in the list `word`; None when nothing is in it."""
+        there = await self.ask("GET", path, allowed=(200, 404))
+        if there.status != 200 or not there.body[word]:
+            return None
+        return await self.ask("DELETE", f"{path}/{self.rng.choice(there.body[word])[name]}", allowed=allowed)
+
     async def pause(self, at_most_s: float) -> None:
         await asyncio.sleep(self.rng.uniform(0.0, at_most_s))
 

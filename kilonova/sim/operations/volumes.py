@@ -100,12 +100,9 @@ async def detach(turn: Turn) -> None:
     if server is None:
         return
     path = f"{SERVERS}/{server.id}/os-volume_attachments"
-    there = await turn.ask("GET", path, allowed=(200, 404))
-    if there.status == 200 and there.body["volumeAttachments"]:
-        volume_id = turn.rng.choice(there.body["volumeAttachments"])["volumeId"]
-        answer = await turn.ask("DELETE", f"{path}/{volume_id}", allowed=(202, 403, *REFUSED))
-        if answer.status == 202:
-            server.deeds.append(turn.deed("detach_volume", answer))
+    answer = await turn.take_out(path, "volumeAttachments", "volumeId", (202, 403, *REFUSED))
+    if answer is not None and answer.status == 202:
+        server.deeds.append(turn.deed("detach_volume", answer))
 
 
 def _made(turn: Turn, answer: Answer, kind: Any, of: str = "") -> None:
