@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from kilonova.api.service import Service
+from kilonova.sim.front_door import Answer, FrontDoor
 from tests.api.cloud import present_services
 from tests.api.shapes.notation import Shape, Version, misfits, version_of
 
@@ -44,16 +45,23 @@ class WrongAnswer(AssertionError):
 
 @contextmanager
 def watch() -> Iterator[None]:
-    """Looks at all that is asked of an application in this process, by whichever client."""
-    plainly = httpx.ASGITransport.handle_async_request
+    """Looks at all that is asked of an application in this process: over httpx, or at the door of a simulated cloud."""
+    plainly, at_the_door = httpx.ASGITransport.handle_async_request, FrontDoor.request
 
     async def looking(self: httpx.ASGITransport, request: httpx.Request) -> httpx.Response:
         answer = await plainly(self, request)
         look(request, answer, await answer.aread())
         return answer
 
+    async def looking_at_the_door(self: FrontDoor, method: str, url: str, **known: Any) -> Answer:
+        answer = await at_the_door(self, method, url, **known)
+        request = httpx.Request(method, f"http://cloud.simulated{url}")
+        look(request, httpx.Response(answer.status_code, headers=answer.headers), answer.content)
+        return answer
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(httpx.ASGITransport, "handle_async_request", looking)
+        patch.setattr(FrontDoor, "request", looking_at_the_door)
         yield
 
 
