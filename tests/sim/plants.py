@@ -32,6 +32,13 @@ async def lost_volume(at: Scenery) -> None:
 
 
 @planted("lost")
+async def lost_volume_of_a_server_that_runs(at: Scenery) -> None:
+    promise = Promise(kind="volume", id="lost-beside-it", name="v", owner="tenant-1", at=0.0)
+    promise.with_servers.append(at.server_id)
+    at.workload.scene.promises.keep(promise)
+
+
+@planted("lost")
 async def lost_port(at: Scenery) -> None:
     await at.drop("ports", id=at.promise("port").id)
 

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from kilonova.errors import BuildFailed
 from kilonova.sim.checker import LATE_S, Watcher, check
 from kilonova.sim.checks.view import look
 from kilonova.sim.operations import actions, images, networks, volumes
 from kilonova.sim.operations.servers import delete as delete_server
+from kilonova.sim.operations.servers import one, order
 from kilonova.sim.stage import Stage
 from tests.sim.conftest import Calm
 from tests.sim.plants import PLANTS, Plant, leaked_quota, two_guests
@@ -75,6 +77,33 @@ def test_what_a_deletion_leaves_behind_is_found(tell: Tell, monkeypatch: pytest.
         await at.furnish()
         monkeypatch.setattr(at.hands.disks, "remove", forget)
         assert {"left"} <= {one.kind for one in await check(at.cloud, at.workload, 60.0)}
+
+    tell(story)
+
+
+def test_a_build_that_fails_may_take_its_volume_along(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seed 2010: its owner had said that the volume goes with the server, and the server stays to say why."""
+
+    async def fail(*known: Any) -> None:
+        raise BuildFailed("The hardware was made to fail.")
+
+    async def story(at: Scenery) -> None:
+        await at.furnish()
+        made = await at.turn("made").ask("POST", volumes.VOLUMES, {"volume": {"size": 1}}, allowed=(202,))
+        volume = at.turn("made").promised("volume", made.body["volume"]["id"], "made")
+        assert await at.cloud.clean() == []
+        for role in at.cloud.computes.values():
+            for hands in role.node.hosts.values():
+                monkeypatch.setattr(hands.hypervisor, "start", fail)
+        known = {"source_type": "volume", "destination_type": "volume", "uuid": volume.id, "boot_index": 0}
+        wish = {"imageRef": "", "networks": "none", "block_device_mapping_v2": [{**known, "delete_on_termination": True}]}
+        answer = await order(at.turn("fails"), {**one(at.turn("fails")), **wish})
+        assert answer.status == 202, answer.body
+        volume.with_servers.append(answer.body["server"]["id"])
+        await at.cloud.wait_for(volume.with_servers[0], "ERROR")
+        assert await at.cloud.clean() == []
+        assert volume.id not in (await look(at.cloud)).by_id("volumes")
+        assert await at.found() == set()
 
     tell(story)
 

@@ -84,12 +84,12 @@ async def attach(turn: Turn) -> None:
     goes = turn.rng.random() < 0.3
     body = {"volumeAttachment": {"volumeId": volume.id, "delete_on_termination": goes}}
     asked = turn.ask("POST", f"{SERVERS}/{server.id}/os-volume_attachments", body, allowed=(200, 202, 403, *REFUSED))
-    if goes:
-        volume.with_servers.append(server.id)
     if turn.rng.random() < 0.2:
         answer, _ = await turn.together(asked, turn.remove(server, f"{SERVERS}/{server.id}", (204, 404, 409)))
     else:
         answer = await asked
+    if goes and (answer.status in (200, 202) or not answer.known):
+        volume.with_servers.append(server.id)
     if answer.status in (200, 202):
         server.deeds.append(turn.deed("attach_volume", answer))
 
