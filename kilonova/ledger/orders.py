@@ -4,13 +4,28 @@ An order's row stays until its node has given its last word; `published_at` empt
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Column, Connection, Float, Index, Integer, LargeBinary, Table, Text, bindparam, delete, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    exists,
+    select,
+    update,
+)
 
 from kilonova.build.record import Placed
 from kilonova.ledger.hosts import Hosts
+from kilonova.ledger.image_tables import images
 from kilonova.ledger.networks import Networks
 from kilonova.ledger.schema import SERIAL, Packed, metadata
 from kilonova.ledger.servers import server_from, servers
@@ -56,12 +71,31 @@ _BUILD_OF = select(orders.c.body).where(orders.c.server_id == bindparam("sid"), 
 _NO_TASKS = delete(orders).where(orders.c.server_id == bindparam("sid"), orders.c.kind == "task")
 _UNSENT = select(orders).where(orders.c.published_at.is_(None)).limit(bindparam("most"))
 _SENT = update(orders).where(orders.c.id == bindparam("order_id")).values(published_at=bindparam("at"), sent=orders.c.sent + 1)
-_LEAVING = select(servers).where(
-    servers.c.deleted_at.is_(None),
-    servers.c.task_state == "deleting",
-    servers.c.id.in_(select(orders.c.server_id).where(orders.c.kind == "remove")),
+_LEAVES = (
+    servers.c.deleted_at.is_(None)
+    & (servers.c.task_state == "deleting")
+    & servers.c.id.in_(select(orders.c.server_id).where(orders.c.kind == "remove"))
 )
+_LEAVING = select(servers).where(_LEAVES)
+_OVERDUE = select(orders.c.body).where(orders.c.kind == bindparam("of_kind"), orders.c.deadline < bindparam("now"))
+_OVERDUE_TASKS = select(orders).where(orders.c.kind == "task", orders.c.deadline < bindparam("now"))
+_IS_SILENT = orders.c.published_at < bindparam("published_before")
+_LATE_SNAPSHOT = (images.c.wanted_until < bindparam("now")) & images.c.deleted_at.is_(None)
+_DUE = select(
+    exists().where(orders.c.deadline < bindparam("now")) | exists().where(_LATE_SNAPSHOT),
+    exists().where(_IS_SILENT),
+    exists().where(_LEAVES),
+)
+_SEND_AGAIN = update(orders).where(_IS_SILENT).values(published_at=None)
 _OLD_NEWS = select(news).order_by(news.c.id).limit(bindparam("most"))
+
+
+class Due(NamedTuple):
+    """Whether there is anything whose deadline has passed, an order that nobody answered, a server on its way out."""
+
+    over: bool
+    silent: bool
+    leaving: bool
 
 
 class Orders:
@@ -123,8 +157,7 @@ class Orders:
         self._db.execute(_NO_TASKS, {"sid": server_id})
 
     def overdue_tasks(self, now: float, kinds: Mapping[str, Any]) -> Sequence[tuple[str, Any]]:
-        rows = self._db.execute(select(orders).where(orders.c.kind == "task", orders.c.deadline < now))
-        return [_task(row, kinds) for row in rows]
+        return [_task(row, kinds) for row in self._db.execute(_OVERDUE_TASKS, {"now": now})]
 
     def queue_volume(self, order: VolumeOrder) -> None:
         """Work for a volume node."""
@@ -138,7 +171,7 @@ class Orders:
         self._db.execute(_ANSWERED, {"order_id": work_id})
 
     def overdue_volumes(self, now: float) -> Sequence[VolumeOrder]:
-        rows = self._db.execute(select(orders.c.body).where(orders.c.kind == "volume", orders.c.deadline < now)).scalars()
+        rows = self._db.execute(_OVERDUE, {"of_kind": "volume", "now": now}).scalars()
         return [msgspec.msgpack.decode(body, type=VolumeOrder) for body in rows]
 
     def leaving(self) -> Sequence[Server]:
@@ -167,19 +200,17 @@ class Orders:
 
     def send_again(self, published_before: float) -> int:
         """Orders that were published long ago and are still without an answer go out once more; the number of them."""
-        overdue = update(orders).where(orders.c.published_at < published_before).values(published_at=None)
-        count = self._db.execute(overdue).rowcount
+        count = self._db.execute(_SEND_AGAIN, {"published_before": published_before}).rowcount
         if count:
             self._ordered()
         return count
 
-    def silent_since(self, published_before: float) -> bool:
-        """Whether there are such orders."""
-        query = select(orders.c.id).where(orders.c.published_at < published_before).limit(1)
-        return self._db.execute(query).first() is not None
+    def due(self, now: float, published_before: float) -> Due:
+        """In one question, since it is asked every second."""
+        return Due(*map(bool, self._db.execute(_DUE, {"now": now, "published_before": published_before}).one()))
 
     def overdue(self, now: float) -> Sequence[Placed]:
-        rows = self._db.execute(select(orders.c.body).where(orders.c.kind == "build", orders.c.deadline < now)).scalars()
+        rows = self._db.execute(_OVERDUE, {"of_kind": "build", "now": now}).scalars()
         return [msgspec.msgpack.decode(body, type=Placed) for body in rows]
 
     def open_servers(self) -> set[str]:

@@ -55,11 +55,27 @@ class Sweeper:
                 log.warning("sweeper: %s", error, extra={"action": "sweep_again"})
 
     async def sweep(self, now: float) -> None:
-        """Once. Looks first, so that an idle cloud writes nothing."""
-        (late, late_tasks, late_volumes), silent, lost = await self._ledger.read(
+        """Once. Asks first whether there is anything: an idle cloud writes nothing, and reads one row."""
+        published_before = now - self._send_again_after_s
+        due = await self._ledger.read(lambda tx: tx.orders.due(now, published_before))
+        if due.over:
+            await self._end_what_is_over(now)
+        if due.silent:
+            await self._ledger.write(partial(self._send_again, published_before))
+        if due.leaving:
+            await self._let_go_of_servers(now)
+        await self._end_what_nobody_ends(now)
+        if now - self._pruned_at > PRUNE_EVERY_S:
+            self._pruned_at = now
+            await self._ledger.write(partial(self._prune, now))
+
+    async def _end_what_is_over(self, now: float) -> None:
+        """Builds, actions, work on volumes and snapshots whose deadline has passed."""
+        late, late_tasks, late_volumes, lost = await self._ledger.read(
             lambda tx: (
-                (tx.orders.overdue(now), tx.orders.overdue_tasks(now, SERVER_ACTIONS), tx.orders.overdue_volumes(now)),
-                tx.orders.silent_since(now - self._send_again_after_s),
+                tx.orders.overdue(now),
+                tx.orders.overdue_tasks(now, SERVER_ACTIONS),
+                tx.orders.overdue_volumes(now),
                 tx.images.overdue_snapshots(now),
             )
         )
@@ -69,15 +85,8 @@ class Sweeper:
             await self._ledger.write(partial(self._end_task, name, task, now))
         for order in late_volumes:
             await self._ledger.write(partial(self._end_volume_work, order, now))
-        if silent:
-            await self._ledger.write(partial(self._send_again, now - self._send_again_after_s))
         for image_id in lost:
             await self._ledger.write(partial(self._fail_snapshot, image_id, now))
-        await self._let_go_of_servers(now)
-        await self._end_what_nobody_ends(now)
-        if now - self._pruned_at > PRUNE_EVERY_S:
-            self._pruned_at = now
-            await self._ledger.write(partial(self._prune, now))
 
     async def _let_go_of_servers(self, now: float) -> None:
         """Those that their owner has deleted, and whose node has fallen silent since, or cannot finish."""

@@ -7,8 +7,9 @@ import asyncio
 import time
 from collections.abc import Mapping
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 
+from kilonova.drivers.hypervisor.simulated import SimulatedHypervisor
 from kilonova.ledger.hosts import hosts
 from kilonova.ledger.orders import orders
 from kilonova.ledger.routing.tables import fabric as plans_of
@@ -16,6 +17,7 @@ from kilonova.ledger.transaction import Transaction
 from kilonova.sim.checks import books, emptying, fabric, hands, histories, quotas, servers, storage
 from kilonova.sim.checks.view import View, look
 from kilonova.sim.cloud import REAL_LIMIT_S, SimulatedCloud
+from kilonova.sim.database import InlineLedger
 from kilonova.sim.operations.promise import Violation, violation
 from kilonova.sim.workload import Workload
 
@@ -85,7 +87,9 @@ LEDGER_EVERY = 10
 LATE_S = 15.0
 """How long after its deadline something may still be under way while control is well: the sweeper's period, unequal clocks."""
 COUNTED = ("instances", "cores", "ram")
-_ORDERED_UNTIL = select(orders.c.server_id, orders.c.kind, orders.c.message, orders.c.deadline)
+_LATE = select(orders.c.server_id, orders.c.kind, orders.c.message, orders.c.deadline).where(
+    orders.c.deadline < bindparam("before")
+)
 _USED = (hosts.c.vcpus_used, hosts.c.ram_mb_used, hosts.c.disk_gb_used, hosts.c.servers)
 _IN_DEBT = select(hosts.c.name, *_USED).where(or_(*(used < 0 for used in _USED)))
 
@@ -99,6 +103,7 @@ class Watcher:
         self._limits: dict[str, Mapping[str, int]] = {}
         self._used: dict[str, Mapping[str, int]] = {}
         self._changes: dict[str, int] = {}
+        self._seen_at = -1
         self._seen: dict[tuple[str, str], Violation] = {}
 
     @property
@@ -115,13 +120,16 @@ class Watcher:
 
     async def look_at_guests(self) -> None:
         """Never two guests of one server, over all hosts."""
+        there = [
+            (host, hands_of.hypervisor) for role in self._cloud.computes.values() for host, hands_of in role.node.hosts.items()
+        ]
         seen: dict[str, str] = {}
-        for role in self._cloud.computes.values():
-            for host, hands_of in role.node.hosts.items():
-                for server_id in await hands_of.hypervisor.guests():
-                    if server_id in seen:
-                        self._note("two guests", server_id, f"it has a guest on {seen[server_id]}, and one on {host}")
-                    seen[server_id] = host
+        for host, hypervisor in there:
+            assert isinstance(hypervisor, SimulatedHypervisor)
+            if not seen.keys().isdisjoint(hypervisor.ids()):
+                for server_id in sorted(seen.keys() & hypervisor.ids()):
+                    self._note("two guests", server_id, f"it has a guest on {seen[server_id]}, and one on {host}")
+            seen |= dict.fromkeys(hypervisor.ids(), host)
 
     async def look_at_ledger(self) -> None:
         """Quotas are not passed, counters not negative, and no build, action or work on a volume outlasts its deadline."""
@@ -131,11 +139,16 @@ class Watcher:
         await self._cloud.ledger.read(lambda tx: self._look(tx, time.time(), loop_now - self._unwell_at))
 
     def _look(self, tx: Transaction, now: float, well_for_s: float) -> None:
-        for order in tx.connection.execute(_ORDERED_UNTIL.where(orders.c.deadline < now - LATE_S)):
+        for order in tx.connection.execute(_LATE, {"before": now - LATE_S}):
             late_s = min(now - order.deadline, well_for_s)
             if late_s > LATE_S:
                 text = f"{order.kind} {order.message} is under way {late_s:.0f} s after its deadline"
                 self._note("deadline", order.server_id, text)
+        ledger = self._cloud.ledger
+        if isinstance(ledger, InlineLedger):
+            if ledger.changes == self._seen_at:
+                return
+            self._seen_at = ledger.changes
         for row in tx.connection.execute(_IN_DEBT):
             self._note("host counters", row.name, f"less than nothing is used of it: {row}")
         for tenant in self._workload.scene.tenants:

@@ -84,7 +84,6 @@ class InlineLedger:
 
     def __init__(self, database: Database, trouble: Trouble) -> None:
         self.on_orders: Callable[[], None] = _nobody
-        self.writes = 0
         self._connection, self._raw, self._trouble = database.connection, database.raw, trouble
 
     async def read(self, question: Change[Result]) -> Result:
@@ -113,11 +112,15 @@ class InlineLedger:
             raw.execute("ROLLBACK")
             raise meaning(error)  # noqa: B904 - it carries its cause itself
         raw.execute("COMMIT")
-        self.writes += 1
         if transaction.ordered:
             asyncio.get_running_loop().call_soon(self._orders_queued)
         await self._trouble.written()
         return result
+
+    @property
+    def changes(self) -> int:
+        """Grows with every row that is written: who has seen all of it at one number need not look again."""
+        return int(self._raw.total_changes)
 
     async def watch(self) -> None:
         await asyncio.Event().wait()

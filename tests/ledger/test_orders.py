@@ -28,13 +28,15 @@ async def test_an_order_lives_until_its_last_word(ledger: Ledger) -> None:
 
     await ledger.write(lambda tx: tx.orders.sent([name], [], 100.0))
     assert await unsent(ledger) == [] and await ledger.read(lambda tx: tx.orders.open_servers()) == {server_id}
-    for before, late in ((100.0, 0), (100.5, 1)):
-        assert await ledger.read(lambda tx, before=before: tx.orders.silent_since(before)) is bool(late)  # type: ignore[misc]
+    for before, late in ((100.0, False), (100.5, True)):
+        assert await ledger.read(lambda tx, before=before: tx.orders.due(0.0, before)) == (False, late, False)  # type: ignore[misc]
     assert await ledger.write(lambda tx: tx.orders.send_again(100.5)) == 1
     (again,) = await ledger.read(lambda tx: tx.orders.unsent(99))
     assert (again.id, again.sent) == (name, 1), "a second sending has a number of its own"
     assert await ledger.write(lambda tx: tx.orders.send_again(1e12)) == 0
 
+    for now, over in ((placed.deadline, False), (placed.deadline + 1, True)):
+        assert await ledger.read(lambda tx, now=now: tx.orders.due(now, 0.0)) == (over, False, False)  # type: ignore[misc]
     assert await ledger.read(lambda tx: tx.orders.overdue(placed.deadline)) == []
     assert await ledger.read(lambda tx: tx.orders.overdue(placed.deadline + 1)) == [placed]
     for _ in range(2):

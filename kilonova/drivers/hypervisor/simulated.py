@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from typing import cast
 
@@ -90,6 +90,10 @@ class SimulatedHypervisor(Remains):
     async def guests(self) -> Mapping[ServerId, PowerState]:
         """All of them, and those that are off."""
         return {server_id: _power(word) for server_id, word in self._memory.words.items()}
+
+    def ids(self) -> Set[ServerId]:
+        """Whose guests they are; for onlookers, who look often."""
+        return self._memory.words.keys()
 
     async def console_output(self, server_id: ServerId, lines: int | None) -> str:
         """One line, which says that there is nothing to see. Raises NotFound."""

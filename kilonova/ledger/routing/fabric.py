@@ -23,6 +23,13 @@ _THIS = (_c.kind == bindparam("the_kind")) & (_c.id == bindparam("the_id"))
 _RAISE = update(fabric).where(_THIS).values(wanted=_c.wanted + 1, settled=False, gone=bindparam("is_gone"), refused=None)
 _BEGIN = insert(fabric)
 _WIRED = exists().where(ports.c.device_id == _c.id, ports.c.status == "ACTIVE")
+_UNCONFIRMED = (
+    select(fabric)
+    .where(_c.settled.is_(False), (_c.kind != SERVER) | _WIRED)
+    # Groups before the ports that are in them, networks before the routers that lead there; what was refused comes last.
+    .order_by(_c.refused.is_not(None), _c.kind, _c.id)
+    .limit(bindparam("most"))
+)
 
 
 class Fabric:
@@ -48,11 +55,7 @@ class Fabric:
 
     def unconfirmed(self, most: int) -> FabricWanted | None:
         """What the node has not confirmed in its newest revision; None when all is. Servers only once they are wired."""
-        ready = (_c.kind != SERVER) | _WIRED
-        # Groups before the ports that are in them, networks before the routers that lead there; what was refused comes last.
-        order = (_c.refused.is_not(None), _c.kind, _c.id)
-        query = select(fabric).where(_c.settled.is_(False), ready).order_by(*order).limit(most)
-        rows = self._db.execute(query).all()
+        rows = self._db.execute(_UNCONFIRMED, {"most": most}).all()
         if not rows:
             return None
         revisions: dict[str, dict[str, int]] = {kind: {} for kind in (ROUTER, GROUP, NETWORK, SERVER)}
