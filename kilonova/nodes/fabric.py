@@ -15,7 +15,7 @@ from kilonova.ledger.ledger import Ledger
 from kilonova.ledger.transaction import Transaction
 from kilonova.lifecycle.fabric import FabricStands, FabricWanted
 from kilonova.model.fabric import Known
-from kilonova.model.ids import new_uuid
+from kilonova.model.ids import NodeName, new_uuid
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +59,15 @@ class FabricKeeper:
     async def send(self) -> frozenset[Known]:
         """Once: ask for what is not confirmed, and write down the answer. What it asked for; raises KilonovaError."""
         now = self._now()
-        node, wanted = await self._ledger.read(lambda tx: (tx.hosts.network_node(now), tx.fabric.unconfirmed(MOST)))
-        if node is None or wanted is None:
+
+        def look(tx: Transaction) -> tuple[NodeName, FabricWanted] | None:
+            node = tx.hosts.network_node(now) if (wanted := tx.fabric.unconfirmed(MOST)) else None
+            return (node, wanted) if node and wanted else None
+
+        found = await self._ledger.read(look)
+        if found is None:
             return frozenset()
+        node, wanted = found
         parcel = Parcel(queue=queue("network", node), message=wanted, message_id=new_uuid())
         told = await self._bus.put_and_wait(parcel, FabricStands, timeout_s=ANSWER_WITHIN_S, again_every_s=ASK_AGAIN_S)
 

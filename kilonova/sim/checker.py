@@ -84,6 +84,8 @@ async def _moving(cloud: SimulatedCloud) -> list[str]:
 EVERY_S = 0.05
 LEDGER_EVERY = 10
 """So many looks at the drivers come before one at the ledger."""
+IDLE_S = 5.0
+"""A ledger that nothing was written to is looked at so often: only deadlines pass there."""
 LATE_S = 15.0
 """How long after its deadline something may still be under way while control is well: the sweeper's period, unequal clocks."""
 COUNTED = ("instances", "cores", "ram")
@@ -103,7 +105,7 @@ class Watcher:
         self._limits: dict[str, Mapping[str, int]] = {}
         self._used: dict[str, Mapping[str, int]] = {}
         self._changes: dict[str, int] = {}
-        self._seen_at = -1
+        self._seen_changes, self._seen_at = -1, 0.0
         self._seen: dict[tuple[str, str], Violation] = {}
 
     @property
@@ -136,6 +138,11 @@ class Watcher:
         loop_now = asyncio.get_running_loop().time()
         if self._workload.scene.excused():
             self._unwell_at = loop_now
+        ledger = self._cloud.ledger
+        assert isinstance(ledger, InlineLedger)
+        if ledger.changes == self._seen_changes and loop_now - self._seen_at < IDLE_S:
+            return
+        self._seen_changes, self._seen_at = ledger.changes, loop_now
         await self._cloud.ledger.read(lambda tx: self._look(tx, time.time(), loop_now - self._unwell_at))
 
     def _look(self, tx: Transaction, now: float, well_for_s: float) -> None:
@@ -144,11 +151,6 @@ class Watcher:
             if late_s > LATE_S:
                 text = f"{order.kind} {order.message} is under way {late_s:.0f} s after its deadline"
                 self._note("deadline", order.server_id, text)
-        ledger = self._cloud.ledger
-        if isinstance(ledger, InlineLedger):
-            if ledger.changes == self._seen_at:
-                return
-            self._seen_at = ledger.changes
         for row in tx.connection.execute(_IN_DEBT):
             self._note("host counters", row.name, f"less than nothing is used of it: {row}")
         for tenant in self._workload.scene.tenants:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 
-from kilonova.sim.checks.view import View, look
+from kilonova.sim.checks.view import View, look, look_at
 from kilonova.sim.cloud import SimulatedCloud
 from kilonova.sim.operations.promise import Violation, violation
 
@@ -34,7 +34,7 @@ class Emptying:
         await self._networks(view)
         await self._snapshots(view)
         self.violations += await self._rest()
-        for row in (await look(self._cloud)).rows["volumes"]:
+        for row in await look_at(self._cloud, "volumes"):
             await self._ask("POST", f"{VOLUME}/volumes/{row['id']}/action", {"os-force_delete": {}})
         self.violations += await self._rest()
         return await look(self._cloud)

@@ -20,6 +20,7 @@ TABLES = (
 )  # fmt: skip
 
 
+_ALL_OF = {name: select(metadata.tables[name]) for name in TABLES}
 OWNED = ("servers", "volumes", "volume_snapshots", "ports", "routers", "floating_ips", "security_groups")
 """Tables of what counts against the quota of a project."""
 
@@ -57,7 +58,7 @@ class View(Struct, frozen=True, kw_only=True):
 
 async def look(cloud: SimulatedCloud) -> View:
     """All of it; the drivers of roles that are dead too, whose guests live on."""
-    rows, usage = await cloud.ledger.read(_rows)
+    rows, usage = await cloud.ledger.read(_rows_and_usage)
     guests, disks = [], []
     for role in cloud.computes.values():
         for host, hands in role.node.hosts.items():
@@ -78,12 +79,19 @@ async def look(cloud: SimulatedCloud) -> View:
     )
 
 
-def _rows(tx: Transaction) -> tuple[dict[str, list[Row]], dict[str, dict[str, int]]]:
-    found: dict[str, list[Row]] = {}
-    for name in TABLES:
-        found[name] = [dict(row._mapping) for row in tx.connection.execute(select(metadata.tables[name]))]
+async def look_at(cloud: SimulatedCloud, table: str) -> list[Row]:
+    """One table of it alone."""
+    return await cloud.ledger.read(lambda tx: _rows(tx, table))
+
+
+def _rows_and_usage(tx: Transaction) -> tuple[dict[str, list[Row]], dict[str, dict[str, int]]]:
+    found = {name: _rows(tx, name) for name in TABLES}
     owned = (row.get("project_id") for name in OWNED for row in found[name])
     return found, {project: _usage(tx, project) for project in sorted({project for project in owned if project})}
+
+
+def _rows(tx: Transaction, table: str) -> list[Row]:
+    return [dict(row) for row in tx.connection.execute(_ALL_OF[table]).mappings()]
 
 
 def _usage(tx: Transaction, project_id: str) -> dict[str, int]:
