@@ -16,7 +16,7 @@ from kilonova.saga import Journal
 from kilonova.sim.chronicle import Chronicle
 from kilonova.sim.plan import Plan
 from kilonova.sim.process import NEVER, PROCESS, Process
-from kilonova.sim.torn import fall
+from kilonova.sim.torn import WatchedJournal, fall
 
 LATENCY_S = 0.002
 LONGEST_DELAY_S = 30.0
@@ -100,21 +100,15 @@ class Nemesis:
         self._aim(process)
 
     def open_journal(self, file: Path) -> Journal:
-        """One of which is known how much of its log was waited for until it was on the disk."""
-        journal, log = Journal(file), file.with_name(f"{file.name}-wal")
-        turn_back = journal.turn_back
-
-        def noted(key: str, step: int, reason: str, notes: bytes) -> None:
-            turn_back(key, step, reason, notes)
-            self._synced[file] = log.stat().st_size
-
-        journal.turn_back = noted  # type: ignore[method-assign]
-        return journal
+        """It has on the disk what an earlier process has waited for."""
+        return WatchedJournal(file, self._synced.get(file, 0))
 
     def fell(self, journal: Journal, file: Path) -> None:
         """A journal whose process has died: sometimes the machine's power went with it."""
         most = int(self.plan["torn"]) if self.active else 0
-        cut = fall(journal, file, self.chance.randrange(most) if most else 0, self._synced.pop(file, 0))
+        cut = fall(journal, file, self.chance.randrange(most) if most else 0)
+        if isinstance(journal, WatchedJournal):
+            self._synced[file] = journal.synced
         if cut:
             self.chronicle.fault("torn", f"{file.parent.name}'s journal lacks its last {cut} bytes")
 

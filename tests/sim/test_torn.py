@@ -5,7 +5,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from kilonova.saga import Journal, Saga
-from kilonova.sim.torn import fall
+from kilonova.sim.torn import WatchedJournal, fall
 
 
 class Thing(Struct):
@@ -56,3 +56,18 @@ def test_more_than_there_is_cannot_be_cut(tmp_path: Path) -> None:
     file = tmp_path / "journal.sqlite"
     assert 0 < fall(written(file, 1), file, 10**9) < 10**6
     assert Journal(file).entries() == []
+
+
+def test_what_was_waited_for_is_there_without_power_too(tmp_path: Path) -> None:
+    file = tmp_path / "journal.sqlite"
+    journal = WatchedJournal(file)
+    journal.begin("key", SAGA, Thing(0))
+    assert journal.synced == 0
+    journal.turn_back("key", 1, "It failed.", b"")
+    assert journal.synced > 0
+    journal.drop("key")
+    assert fall(journal, file, 10**9) > 0
+    entry = (found := WatchedJournal(file, journal.synced)).entry("key")
+    assert entry is not None
+    assert entry.direction == "back"
+    assert fall(found, file, 10**9) == 0, "an earlier process has waited for it"

@@ -1,15 +1,23 @@
 """What the simulation's workload has found: each story as short as it can be told, so that it is not found a second time."""
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kilonova.api.compute.service import SERVICE as COMPUTE
+from kilonova.api.volume.service import SERVICE as VOLUME
 from kilonova.errors import Unavailable
 from kilonova.model.server import Action
+from kilonova.saga import Journal
 from kilonova.sim import Moment, SimulatedCloud
+from kilonova.sim.faults import fail
+from kilonova.sim.roles import Ground, Terms
+from kilonova.sim.torn import WatchedJournal, fall
 from tests.story.conftest import CloudOf
-from tests.story.ending import built, deleted
+from tests.story.ending import built, deleted, failed
 
 
 async def history(cloud: SimulatedCloud, server_id: str) -> list[Action]:
@@ -82,3 +90,69 @@ async def test_control_that_starts_while_the_database_is_away_waits_for_it(
     server_id = await cloud.build()
     await built(cloud, server_id)
     await deleted(cloud, server_id)
+
+
+async def test_an_order_that_comes_after_its_volumes_deletion_makes_nothing(cloud_of: CloudOf) -> None:
+    """Seed 680: the volume was made anew, for nobody."""
+    cloud = await cloud_of(hosts=1, services=(COMPUTE, VOLUME))
+    path = "/volume/v3/volumes"
+
+    async def gone() -> bool:
+        return not (await cloud.send("GET", path)).json()["volumes"]
+
+    async def delete() -> None:
+        (volume,) = (await cloud.send("GET", path)).json()["volumes"]
+        answer = await cloud.send("POST", f"{path}/{volume['id']}/action", {"os-force_delete": {}})
+        assert answer.status_code == 202, answer.text
+        await cloud.until(gone, "the deletion")
+
+    cloud.messages.strike("VolumeOrder", delete, on_arrival=True)
+    answer = await cloud.send("POST", path, {"volume": {"size": 1}})
+    assert answer.status_code == 202, answer.text
+    await cloud.until(gone, "the deletion")
+    assert cloud.messages.struck["VolumeOrder"] == 1
+    assert await cloud.clean() == []
+    assert list(await cloud.volume.node.store.inventory()) == []
+
+
+class Told(WatchedJournal):
+    """How long its log was when it first turned back."""
+
+    stood = 0
+
+    def turn_back(self, key: str, step: int, reason: str, notes: bytes) -> None:
+        self.stood = self.stood or self._log.stat().st_size
+        super().turn_back(key, step, reason, notes)
+
+
+class MachineWithoutPower(SimulatedCloud):
+    """Where a compute node dies, all goes that was written since it turned back and need not be on the disk."""
+
+    lost: int | None = None
+
+    def _stand_on(self, terms: Terms) -> Ground:
+        return replace(super()._stand_on(terms), open_journal=Told, fell=self._falls)
+
+    def _falls(self, journal: Journal, file: Path) -> None:
+        if isinstance(journal, Told) and journal.stood:
+            self.lost = fall(journal, file, file.with_name(f"{file.name}-wal").stat().st_size - journal.stood)
+        else:
+            journal.close()
+
+
+async def test_what_turned_back_does_not_go_on_when_the_power_was_off(tmp_path: Path, furnished: Path) -> None:
+    """Seed 692: the node had forgotten that it had turned back, and built on without the disks that it had undone."""
+    async with MachineWithoutPower(tmp_path / "cloud", hosts=1, template=furnished) as cloud:
+
+        async def die(moment: Moment) -> None:
+            await cloud.die_here("compute-1")
+
+        cloud.steps.at("before", "start_guest", fail)
+        cloud.steps.at("undone", "assemble_disks", die)
+        server_id = await cloud.build()
+        server = await failed(cloud, server_id)
+        assert cloud.steps.fired["undone", "assemble_disks"] == 1
+        assert cloud.lost is not None, "nobody fell"
+        assert server.fault is not None
+        assert "start_guest was made to fail" in server.fault.message
+        await deleted(cloud, server_id)
