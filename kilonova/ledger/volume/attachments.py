@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from msgspec import structs
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from kilonova.errors import NotFound
 from kilonova.ledger.network_listing import chunks
@@ -15,6 +15,17 @@ from kilonova.model.volume import Attachment
 
 _c = volume_attachments.c
 _ORDER = (_c.device, _c.created_at, _c.id)
+_ALL = select(volume_attachments).order_by(*_ORDER)
+_BY_ID = select(volume_attachments).where(_c.id == bindparam("attachment"))
+_OWN = _BY_ID.where(_c.project_id == bindparam("project"))
+_BETWEEN = select(volume_attachments).where(_c.server_id == bindparam("server"), _c.volume_id == bindparam("volume"))
+_OF_VOLUMES = _ALL.where(_c.volume_id.in_(bindparam("volumes", expanding=True)))
+_OF_SERVERS = _ALL.where(_c.server_id.in_(bindparam("servers", expanding=True)))
+_INSERT = insert(volume_attachments)
+_CHANGE = update(volume_attachments).where(_c.id == bindparam("attachment"))
+"""What else it is executed with are the columns it sets."""
+_REMOVE = delete(volume_attachments).where(_c.id == bindparam("attachment"))
+_FORGET_VOLUME = delete(volume_attachments).where(_c.volume_id == bindparam("volume"))
 
 
 class Attachments:
@@ -23,38 +34,35 @@ class Attachments:
 
     def get(self, attachment_id: str, caller: Caller | None = None) -> Attachment:
         """Raises NotFound."""
-        query = select(volume_attachments).where(_c.id == attachment_id)
-        if caller is not None and not caller.is_admin:
-            query = query.where(_c.project_id == caller.project_id)
-        row = self._db.execute(query).first()
+        if caller is None or caller.is_admin:
+            row = self._db.execute(_BY_ID, {"attachment": attachment_id}).first()
+        else:
+            row = self._db.execute(_OWN, {"attachment": attachment_id, "project": caller.project_id}).first()
         if row is None:
             raise NotFound(f"Volume attachment could not be found with filter: attachment_id = {attachment_id[:64]}.")
         return Attachment(**row._mapping)
 
     def or_none(self, attachment_id: str) -> Attachment | None:
-        row = self._db.execute(select(volume_attachments).where(_c.id == attachment_id)).first()
+        row = self._db.execute(_BY_ID, {"attachment": attachment_id}).first()
         return None if row is None else Attachment(**row._mapping)
 
     def between(self, server_id: str, volume_id: str) -> Attachment | None:
         """Of this volume to this server."""
-        one = select(volume_attachments).where(_c.server_id == server_id, _c.volume_id == volume_id)
-        row = self._db.execute(one).first()
+        row = self._db.execute(_BETWEEN, {"server": server_id, "volume": volume_id}).first()
         return None if row is None else Attachment(**row._mapping)
 
     def of_volume(self, volume_id: str) -> Sequence[Attachment]:
-        rows = self._db.execute(select(volume_attachments).where(_c.volume_id == volume_id).order_by(*_ORDER))
-        return [Attachment(**row._mapping) for row in rows]
+        return [Attachment(**row._mapping) for row in self._db.execute(_OF_VOLUMES, {"volumes": [volume_id]})]
 
     def of_server(self, server_id: str) -> Sequence[Attachment]:
         """The devices in order."""
-        rows = self._db.execute(select(volume_attachments).where(_c.server_id == server_id).order_by(*_ORDER))
-        return [Attachment(**row._mapping) for row in rows]
+        return [Attachment(**row._mapping) for row in self._db.execute(_OF_SERVERS, {"servers": [server_id]})]
 
     def of_volumes(self, volume_ids: Sequence[str]) -> Mapping[str, Sequence[Attachment]]:
         """Volume id → its attachments; one without any is not in it."""
         found: dict[str, list[Attachment]] = {}
         for some in chunks(volume_ids):
-            for row in self._db.execute(select(volume_attachments).where(_c.volume_id.in_(some)).order_by(*_ORDER)):
+            for row in self._db.execute(_OF_VOLUMES, {"volumes": some}):
                 found.setdefault(row.volume_id, []).append(Attachment(**row._mapping))
         return found
 
@@ -62,7 +70,7 @@ class Attachments:
         """Server id → its attachments; one without any is not in it."""
         found: dict[str, list[Attachment]] = {}
         for some in chunks(server_ids):
-            for row in self._db.execute(select(volume_attachments).where(_c.server_id.in_(some)).order_by(*_ORDER)):
+            for row in self._db.execute(_OF_SERVERS, {"servers": some}):
                 found.setdefault(row.server_id, []).append(Attachment(**row._mapping))
         return found
 
@@ -84,13 +92,13 @@ class Attachments:
         return self._db.execute(query).first() is not None
 
     def add(self, attachment: Attachment) -> None:
-        self._db.execute(insert(volume_attachments), structs.asdict(attachment))
+        self._db.execute(_INSERT, structs.asdict(attachment))
 
     def replace(self, attachment: Attachment) -> None:
-        self._db.execute(update(volume_attachments).where(_c.id == attachment.id).values(structs.asdict(attachment)))
+        self._db.execute(_CHANGE, {"attachment": attachment.id, **structs.asdict(attachment)})
 
     def remove(self, attachment_id: str) -> None:
-        self._db.execute(delete(volume_attachments).where(_c.id == attachment_id))
+        self._db.execute(_REMOVE, {"attachment": attachment_id})
 
     def forget_volume(self, volume_id: str) -> None:
-        self._db.execute(delete(volume_attachments).where(_c.volume_id == volume_id))
+        self._db.execute(_FORGET_VOLUME, {"volume": volume_id})

@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, insert, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, insert, select
 
 from kilonova.ledger.network_listing import chunks
 from kilonova.ledger.volume.tables import volume_metadata
+
+_OF = select(volume_metadata).where(volume_metadata.c.thing_id.in_(bindparam("things", expanding=True)))
+_FORGET = delete(volume_metadata).where(volume_metadata.c.thing_id == bindparam("thing"))
+_INSERT = insert(volume_metadata)
 
 
 class Metadata:
@@ -16,16 +20,19 @@ class Metadata:
         """Id → its pairs; every id is in it."""
         found: dict[str, dict[str, str]] = {one: {} for one in ids}
         for some in chunks(ids):
-            rows = self._db.execute(select(volume_metadata).where(volume_metadata.c.thing_id.in_(some)))
-            for thing_id, name, value in rows:
+            for thing_id, name, value in self._db.execute(_OF, {"things": some}):
                 found[thing_id][name] = value
         return found
 
-    def replace(self, thing_id: str, pairs: Mapping[str, str]) -> None:
-        self._db.execute(delete(volume_metadata).where(volume_metadata.c.thing_id == thing_id))
+    def add(self, thing_id: str, pairs: Mapping[str, str]) -> None:
+        """The first ones of a new thing."""
         if pairs:
             rows = [{"thing_id": thing_id, "name": name, "value": value} for name, value in pairs.items()]
-            self._db.execute(insert(volume_metadata), rows)
+            self._db.execute(_INSERT, rows)
+
+    def replace(self, thing_id: str, pairs: Mapping[str, str]) -> None:
+        self._db.execute(_FORGET, {"thing": thing_id})
+        self.add(thing_id, pairs)
 
 
 def has_all(thing_id: ColumnElement[str], pairs: Mapping[str, str]) -> ColumnElement[bool]:

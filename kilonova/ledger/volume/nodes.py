@@ -9,6 +9,13 @@ from kilonova.ledger.hosts import SILENT_AFTER_S, nodes
 from kilonova.ledger.volume.tables import volume_nodes
 from kilonova.model.volume import VolumeNode
 
+_ALL = (
+    select(nodes, volume_nodes.c.name.label("disabled"), volume_nodes.c.disabled_reason)
+    .outerjoin(volume_nodes, volume_nodes.c.name == nodes.c.name)
+    .where(nodes.c.role == "volume")
+    .order_by(nodes.c.name)
+)
+
 
 class VolumeNodes:
     def __init__(self, connection: Connection) -> None:
@@ -16,8 +23,6 @@ class VolumeNodes:
 
     def all(self, now: float) -> Sequence[VolumeNode]:
         """By name."""
-        query = select(nodes, volume_nodes.c.name.label("disabled"), volume_nodes.c.disabled_reason)
-        query = query.outerjoin(volume_nodes, volume_nodes.c.name == nodes.c.name).where(nodes.c.role == "volume")
         return [
             VolumeNode(
                 id=row.id,
@@ -28,7 +33,7 @@ class VolumeNodes:
                 created_at=row.created_at,
                 disabled_reason=row.disabled_reason,
             )
-            for row in self._db.execute(query.order_by(nodes.c.name))
+            for row in self._db.execute(_ALL)
         ]
 
     def control(self, now: float) -> Sequence[VolumeNode]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
 from kilonova.errors import NotFound
 from kilonova.ledger.volume.listing import count_rows, find_rows
@@ -13,6 +13,17 @@ from kilonova.model.caller import Caller
 from kilonova.model.volume import Snapshot, VolumeListing
 
 _c = volume_snapshots.c
+_BY_ID = select(volume_snapshots).where(_c.id == bindparam("snapshot"))
+_OWN = _BY_ID.where(_c.project_id == bindparam("project"))
+_OF_VOLUME = select(volume_snapshots).where(_c.volume_id == bindparam("volume")).order_by(_c.created_at, _c.id)
+_CHANGE = update(volume_snapshots).where(_c.id == bindparam("snapshot"))
+"""What else it is executed with are the columns it sets."""
+_USE = (
+    select(volumes.c.node, _c.project_id, func.count(), func.sum(_c.size_gb))
+    .join(volumes, volumes.c.id == _c.volume_id)
+    .where(volumes.c.node.is_not(None))
+    .group_by(volumes.c.node, _c.project_id)
+)
 
 
 class SnapshotRows:
@@ -21,16 +32,16 @@ class SnapshotRows:
 
     def get(self, snapshot_id: str, caller: Caller | None = None) -> Snapshot:
         """Raises NotFound, also when it is another project's and `caller` no admin. `caller` None: whoever's."""
-        query = select(volume_snapshots).where(_c.id == snapshot_id)
-        if caller is not None and not caller.is_admin:
-            query = query.where(_c.project_id == caller.project_id)
-        row = self._db.execute(query).first()
+        if caller is None or caller.is_admin:
+            row = self._db.execute(_BY_ID, {"snapshot": snapshot_id}).first()
+        else:
+            row = self._db.execute(_OWN, {"snapshot": snapshot_id, "project": caller.project_id}).first()
         if row is None:
             raise NotFound(f"Snapshot {snapshot_id[:64]} could not be found.")
         return self._whole([row])[0]
 
     def or_none(self, snapshot_id: str) -> Snapshot | None:
-        row = self._db.execute(select(volume_snapshots).where(_c.id == snapshot_id)).first()
+        row = self._db.execute(_BY_ID, {"snapshot": snapshot_id}).first()
         return None if row is None else self._whole([row])[0]
 
     def find(self, wanted: VolumeListing) -> Sequence[Snapshot]:
@@ -41,16 +52,15 @@ class SnapshotRows:
 
     def of_volume(self, volume_id: str) -> Sequence[Snapshot]:
         """The oldest first."""
-        query = select(volume_snapshots).where(_c.volume_id == volume_id).order_by(_c.created_at, _c.id)
-        return self._whole(self._db.execute(query).all())
+        return self._whole(self._db.execute(_OF_VOLUME, {"volume": volume_id}).all())
 
     def add(self, snapshot: Snapshot) -> None:
         self._db.execute(insert(volume_snapshots), row_of(snapshot))
-        self._metadata.replace(snapshot.id, snapshot.metadata)
+        self._metadata.add(snapshot.id, snapshot.metadata)
 
     def replace(self, snapshot: Snapshot, told: bool = False) -> None:
         """The row with this id becomes `snapshot`; its metadata too when `told`."""
-        self._db.execute(update(volume_snapshots).where(_c.id == snapshot.id).values(row_of(snapshot)))
+        self._db.execute(_CHANGE, {"snapshot": snapshot.id, **row_of(snapshot)})
         if told:
             self._metadata.replace(snapshot.id, snapshot.metadata)
 
@@ -60,10 +70,8 @@ class SnapshotRows:
 
     def use_of_nodes(self) -> Mapping[str, Mapping[str, tuple[int, int]]]:
         """Node → project → (how many, GiB)."""
-        query = select(volumes.c.node, _c.project_id, func.count(), func.sum(_c.size_gb))
-        query = query.join(volumes, volumes.c.id == _c.volume_id).where(volumes.c.node.is_not(None))
         found: dict[str, dict[str, tuple[int, int]]] = {}
-        for node, project_id, count, size in self._db.execute(query.group_by(volumes.c.node, _c.project_id)):
+        for node, project_id, count, size in self._db.execute(_USE):
             found.setdefault(node, {})[project_id] = (count, size)
         return found
 

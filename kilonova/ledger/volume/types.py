@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import structs
-from sqlalchemy import ColumnElement, Connection, delete, false, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, false, insert, or_, select, true, update
 
 from kilonova.errors import BadRequest, Conflict, NotFound
 from kilonova.ledger.paging import select_page
@@ -15,6 +15,8 @@ from kilonova.model.page import Condition, Page
 from kilonova.model.volume import DEFAULT_TYPE, QosSpecs, VolumeType
 
 _c = volume_types.c
+_BY_ID = select(volume_types).where(_c.id == bindparam("type_id"))
+_DEFAULT = select(volume_types).where(_c.name == DEFAULT_TYPE)
 
 
 class VolumeTypes:
@@ -23,7 +25,7 @@ class VolumeTypes:
 
     def ensure_default(self, now: float) -> VolumeType:
         """The type of volumes for which none was asked; made when it is not there."""
-        found = self._db.execute(select(volume_types).where(_c.name == DEFAULT_TYPE)).first()
+        found = self._db.execute(_DEFAULT).first()
         if found is not None:
             return VolumeType(**found._mapping)
         made = VolumeType(id=new_uuid(), name=DEFAULT_TYPE, description="Default Volume Type", created_at=now)
@@ -32,8 +34,8 @@ class VolumeTypes:
 
     def get(self, type_id: str, caller: Caller | None = None) -> VolumeType:
         """Raises NotFound, also when it is not for this caller. `caller` None: whoever's."""
-        query = select(volume_types).where(_c.id == type_id)
-        row = self._db.execute(query if caller is None else query.where(_visible(caller))).first()
+        query = _BY_ID if caller is None else _BY_ID.where(_visible(caller))
+        row = self._db.execute(query, {"type_id": type_id}).first()
         if row is None:
             raise NotFound(f"Volume type {type_id[:64]} could not be found.")
         return VolumeType(**row._mapping)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
 from kilonova.errors import NotFound
 from kilonova.ledger.network_listing import chunks
@@ -13,6 +13,19 @@ from kilonova.ledger.volume.tables import row_of, volume_metadata, volume_of, vo
 from kilonova.model.caller import Caller
 from kilonova.model.volume import Volume, VolumeListing
 
+_BY_ID = select(volumes).where(volumes.c.id == bindparam("volume"))
+_OWN = _BY_ID.where(volumes.c.project_id == bindparam("project"))
+_MANY = select(volumes).where(volumes.c.id.in_(bindparam("ids", expanding=True)))
+_INSERT = insert(volumes)
+_CHANGE = update(volumes).where(volumes.c.id == bindparam("volume"))
+"""What else it is executed with are the columns it sets."""
+_REMOVE = delete(volumes).where(volumes.c.id == bindparam("volume"))
+_USE = (
+    select(volumes.c.node, volumes.c.project_id, func.count(), func.sum(volumes.c.size_gb))
+    .where(volumes.c.node.is_not(None))
+    .group_by(volumes.c.node, volumes.c.project_id)
+)
+
 
 class VolumeRows:
     def __init__(self, connection: Connection, metadata: Metadata) -> None:
@@ -20,21 +33,21 @@ class VolumeRows:
 
     def get(self, volume_id: str, caller: Caller | None = None) -> Volume:
         """Raises NotFound, also when it is another project's and `caller` no admin. `caller` None: whoever's."""
-        query = select(volumes).where(volumes.c.id == volume_id)
-        if caller is not None and not caller.is_admin:
-            query = query.where(volumes.c.project_id == caller.project_id)
-        row = self._db.execute(query).first()
+        if caller is None or caller.is_admin:
+            row = self._db.execute(_BY_ID, {"volume": volume_id}).first()
+        else:
+            row = self._db.execute(_OWN, {"volume": volume_id, "project": caller.project_id}).first()
         if row is None:
             raise NotFound(f"Volume {volume_id[:64]} could not be found.")
         return self._whole([row])[0]
 
     def or_none(self, volume_id: str) -> Volume | None:
-        row = self._db.execute(select(volumes).where(volumes.c.id == volume_id)).first()
+        row = self._db.execute(_BY_ID, {"volume": volume_id}).first()
         return None if row is None else self._whole([row])[0]
 
     def many(self, ids: Sequence[str]) -> Mapping[str, Volume]:
         """Those of them that are there, by id."""
-        rows = [row for some in chunks(ids) for row in self._db.execute(select(volumes).where(volumes.c.id.in_(some)))]
+        rows = [row for some in chunks(ids) for row in self._db.execute(_MANY, {"ids": some})]
         return {one.id: one for one in self._whole(rows)}
 
     def find(self, wanted: VolumeListing) -> Sequence[Volume]:
@@ -55,26 +68,23 @@ class VolumeRows:
         return count, size or 0, told
 
     def add(self, volume: Volume) -> None:
-        self._db.execute(insert(volumes), row_of(volume))
-        self._metadata.replace(volume.id, volume.metadata)
+        self._db.execute(_INSERT, row_of(volume))
+        self._metadata.add(volume.id, volume.metadata)
 
     def replace(self, volume: Volume, told: bool = False) -> None:
         """The row with this id becomes `volume`; its metadata too when `told`."""
-        self._db.execute(update(volumes).where(volumes.c.id == volume.id).values(row_of(volume)))
+        self._db.execute(_CHANGE, {"volume": volume.id, **row_of(volume)})
         if told:
             self._metadata.replace(volume.id, volume.metadata)
 
     def remove(self, volume_id: str) -> None:
         self._metadata.replace(volume_id, {})
-        self._db.execute(delete(volumes).where(volumes.c.id == volume_id))
+        self._db.execute(_REMOVE, {"volume": volume_id})
 
     def use_of_nodes(self) -> Mapping[str, Mapping[str, tuple[int, int]]]:
         """Node → project → (how many, GiB)."""
-        query = select(volumes.c.node, volumes.c.project_id, func.count(), func.sum(volumes.c.size_gb))
         found: dict[str, dict[str, tuple[int, int]]] = {}
-        for node, project_id, count, size in self._db.execute(
-            query.where(volumes.c.node.is_not(None)).group_by(volumes.c.node, volumes.c.project_id)
-        ):
+        for node, project_id, count, size in self._db.execute(_USE):
             found.setdefault(node, {})[project_id] = (count, size)
         return found
 
