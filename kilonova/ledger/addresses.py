@@ -87,12 +87,33 @@ _STATES = (
     .order_by(subnets.c.created_at, subnets.c.id, subnet_pools.c.position)
 )
 _STATES_OF = _STATES.where(subnets.c.network_id == bindparam("network"))
+_STATES_BY_ID = _STATES.where(subnets.c.id.in_(bindparam("subnets", expanding=True)))
 _SET_MARK = (
     update(subnet_pools)
     .where(subnet_pools.c.subnet_id == bindparam("subnet"), subnet_pools.c.position == bindparam("pool"))
     .values(next_ip=bindparam("mark"))
 )
 _INSERT: Insert = insert(port_addresses)
+_IS_OF_PORTS = port_addresses.c.port_id.in_(bindparam("ports", expanding=True))
+_OF_PORTS = select(port_addresses.c.subnet_id, port_addresses.c.ip_address).where(_IS_OF_PORTS)
+_RELEASE = delete(port_addresses).where(_IS_OF_PORTS)
+_TAKEN_OF = select(port_addresses.c.ip_address).where(
+    port_addresses.c.subnet_id == bindparam("subnet"), port_addresses.c.ip_address.in_(bindparam("ips", expanding=True))
+)
+_POOLS_OF = select(subnet_pools).where(subnet_pools.c.subnet_id.in_(bindparam("subnets", expanding=True)))
+_OPEN_POOLS = (
+    select(subnet_pools)
+    .where(subnet_pools.c.subnet_id == bindparam("subnet"), subnet_pools.c.next_ip.is_not(None))
+    .order_by(subnet_pools.c.position)
+)
+_FREED: Insert = insert(freed_addresses)
+_LONGEST_FREE = (
+    select(freed_addresses).where(freed_addresses.c.subnet_id == bindparam("subnet")).order_by(freed_addresses.c.id).limit(1)
+)
+_NOT_FREE = delete(freed_addresses).where(freed_addresses.c.id == bindparam("row"))
+_CLAIMED = delete(freed_addresses).where(
+    freed_addresses.c.subnet_id == bindparam("subnet"), freed_addresses.c.ip_address == bindparam("ip")
+)
 # These are built once: at thousands of ports a second, writing a statement costs more than running it.
 
 
@@ -110,7 +131,7 @@ class Addresses:
 
     def states_by_id(self, subnet_ids: Sequence[str]) -> dict[str, SubnetState]:
         """These subnets, whatever network they are in."""
-        rows = self._connection.execute(_STATES.where(subnets.c.id.in_(set(subnet_ids))))
+        rows = self._connection.execute(_STATES_BY_ID, {"subnets": sorted(set(subnet_ids))})
         return {row.id: SubnetState(**row._mapping) for row in rows}
 
     def choose(self, states: Sequence[SubnetState], mac: str) -> list[Choice]:
@@ -129,9 +150,7 @@ class Addresses:
         if self._taken(state.id, [ip]):
             message = f"Unable to complete operation for network {state.network_id}. The IP address {ip} is in use."
             raise Conflict(message, kind="IpAddressInUse")
-        self._connection.execute(
-            delete(freed_addresses).where(freed_addresses.c.subnet_id == state.id, freed_addresses.c.ip_address == ip)
-        )
+        self._connection.execute(_CLAIMED, {"subnet": state.id, "ip": ip})
         return ip
 
     def take(self, state: SubnetState) -> str | None:
@@ -167,10 +186,8 @@ class Addresses:
     def release(self, port_ids: Sequence[str]) -> None:
         """The addresses of these ports are free again."""
         for some in chunks(port_ids):
-            mine = port_addresses.c.port_id.in_(some)
-            query = select(port_addresses.c.subnet_id, port_addresses.c.ip_address).where(mine)
-            freed = [(row.subnet_id, row.ip_address) for row in self._connection.execute(query)]
-            self._connection.execute(delete(port_addresses).where(mine))
+            freed = [(row.subnet_id, row.ip_address) for row in self._connection.execute(_OF_PORTS, {"ports": some})]
+            self._connection.execute(_RELEASE, {"ports": some})
             self._keep_for_later(freed)
 
     def release_some(self, port_id: str, addresses: Sequence[tuple[str, str]]) -> None:
@@ -202,9 +219,7 @@ class Addresses:
 
     def _beyond_marks(self, subnet_id: str) -> str | None:
         """Step over what was asked for by name, pool after pool."""
-        here = subnet_pools.c.subnet_id == subnet_id
-        open_pools = select(subnet_pools).where(here, subnet_pools.c.next_ip.is_not(None)).order_by(subnet_pools.c.position)
-        for pool in self._connection.execute(open_pools).all():
+        for pool in self._connection.execute(_OPEN_POOLS, {"subnet": subnet_id}).all():
             mark: str | None = pool.next_ip
             while mark is not None:
                 candidates = _run(mark, pool.last_ip)
@@ -218,31 +233,26 @@ class Addresses:
         return None
 
     def _longest_free(self, subnet_id: str) -> str | None:
-        here = freed_addresses.c.subnet_id == subnet_id
-        row = self._connection.execute(select(freed_addresses).where(here).order_by(freed_addresses.c.id).limit(1)).first()
+        row = self._connection.execute(_LONGEST_FREE, {"subnet": subnet_id}).first()
         if row is None:
             return None
-        self._connection.execute(delete(freed_addresses).where(freed_addresses.c.id == row.id))
+        self._connection.execute(_NOT_FREE, {"row": row.id})
         return str(row.ip_address)
 
     def _keep_for_later(self, freed: Sequence[tuple[str, str]]) -> None:
         """What lies below a mark is remembered; what lies beyond comes by itself."""
         subnet_ids = sorted({subnet_id for subnet_id, _ in freed})
-        query = select(subnet_pools).where(subnet_pools.c.subnet_id.in_(subnet_ids))
-        pools = self._connection.execute(query).all() if freed else ()
+        pools = self._connection.execute(_POOLS_OF, {"subnets": subnet_ids}).all() if freed else ()
         rows = [
             {"subnet_id": subnet_id, "ip_address": ip}
             for subnet_id, ip in freed
             if any(pool.subnet_id == subnet_id and _below_mark(ip, pool) for pool in pools)
         ]
         if rows:
-            self._connection.execute(insert(freed_addresses), rows)
+            self._connection.execute(_FREED, rows)
 
     def _taken(self, subnet_id: str, ips: Sequence[str]) -> set[str]:
-        query = select(port_addresses.c.ip_address).where(
-            port_addresses.c.subnet_id == subnet_id, port_addresses.c.ip_address.in_(ips)
-        )
-        return set(self._connection.execute(query).scalars())
+        return set(self._connection.execute(_TAKEN_OF, {"subnet": subnet_id, "ips": ips}).scalars())
 
     def _set_mark(self, subnet_id: str, pool: int | None, mark: str | None) -> None:
         self._connection.execute(_SET_MARK, {"subnet": subnet_id, "pool": pool, "mark": mark})

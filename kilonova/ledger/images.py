@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, insert, select, update
 
 from kilonova.errors import BadRequest, Conflict, NotFound
 from kilonova.ledger.image_search import image_query
@@ -19,6 +19,23 @@ from kilonova.model.snapshots import Snapshot, snapshot_image
 _BY_ID = select(images).where(images.c.id == bindparam("image_id"), images.c.deleted_at.is_(None))
 _IS_MEMBER = select(image_members.c.image_id).where(
     image_members.c.image_id == bindparam("image_id"), image_members.c.member_id == bindparam("member_id")
+)
+_TAKEN = select(images.c.id).where(images.c.id == bindparam("image_id"))
+_INSERT = insert(images)
+_CHANGE = update(images).where(images.c.id == bindparam("image_id"), images.c.deleted_at.is_(None))
+"""What else it is executed with are the columns it sets."""
+_TAGS = select(image_tags).where(image_tags.c.image_id.in_(bindparam("ids", expanding=True)))
+_PROPERTIES = select(image_properties).where(image_properties.c.image_id.in_(bindparam("ids", expanding=True)))
+_INSERT_TAGS = insert(image_tags)
+_INSERT_PROPERTIES = insert(image_properties)
+_WAIT_OF_SERVER = select(images.c.id).where(
+    images.c.deleted_at.is_(None),
+    images.c.wanted_until.is_not(None),
+    exists().where(
+        image_properties.c.image_id == images.c.id,
+        image_properties.c.name == "instance_uuid",
+        image_properties.c.value == bindparam("server"),
+    ),
 )
 _OVERDUE = select(images.c.id).where(images.c.wanted_until < bindparam("now"), images.c.deleted_at.is_(None))
 
@@ -35,10 +52,10 @@ class Images:
 
     def add(self, image: Image) -> None:
         """Raises Conflict when the id is, or was, another image's."""
-        taken = self._connection.execute(select(images.c.id).where(images.c.id == image.id)).first()
+        taken = self._connection.execute(_TAKEN, {"image_id": image.id}).first()
         if taken is not None:
             raise Conflict(f"Image ID {image.id} already exists!")
-        self._connection.execute(insert(images), row_of(image))
+        self._connection.execute(_INSERT, row_of(image))
         self._write_lists(image)
 
     def get(self, image_id: str, viewer: Viewer) -> Image:
@@ -61,10 +78,7 @@ class Images:
 
     def replace(self, image: Image) -> None:
         """The record with this id becomes `image`. Raises NotFound when it is gone."""
-        changed = self._connection.execute(
-            update(images).where(images.c.id == image.id, images.c.deleted_at.is_(None)).values(row_of(image))
-        )
-        if changed.rowcount == 0:
+        if self._connection.execute(_CHANGE, {"image_id": image.id, **row_of(image)}).rowcount == 0:
             raise NotFound(f"No image found with ID {image.id}")
         for table in (image_tags, image_properties):
             self._connection.execute(delete(table).where(table.c.image_id == image.id))
@@ -72,11 +86,8 @@ class Images:
 
     def remove(self, image_id: str, now: float) -> None:
         """With its members, tags and properties. None there is no error."""
-        self._connection.execute(
-            update(images)
-            .where(images.c.id == image_id, images.c.deleted_at.is_(None))
-            .values(deleted_at=now, status="deleted", upload=None, wanted_until=None)
-        )
+        gone = {"deleted_at": now, "status": "deleted", "upload": None, "wanted_until": None}
+        self._connection.execute(_CHANGE, {"image_id": image_id, **gone})
         for table in (image_members, image_tags, image_properties):
             self._connection.execute(delete(table).where(table.c.image_id == image_id))
 
@@ -105,10 +116,7 @@ class Images:
 
     def fail_snapshots_of(self, server_id: str, now: float) -> None:
         """The server goes: whatever image of it waits for its bytes gets none."""
-        p = image_properties.c
-        of_server = select(p.image_id).where(p.image_id == images.c.id, p.name == "instance_uuid", p.value == server_id)
-        waiting = (images.c.deleted_at.is_(None), images.c.wanted_until.is_not(None), of_server.exists())
-        for image_id in self._connection.execute(select(images.c.id).where(*waiting)).scalars().all():
+        for image_id in self._connection.execute(_WAIT_OF_SERVER, {"server": server_id}).scalars().all():
             self.fail_snapshot(image_id, now)
 
     def rotate_backups(self, server_id: str, backup_type: str, rotation: int, now: float) -> None:
@@ -166,19 +174,18 @@ class Images:
 
     def _write_lists(self, image: Image) -> None:
         if image.tags:
-            self._connection.execute(insert(image_tags), [{"image_id": image.id, "tag": tag} for tag in sorted(set(image.tags))])
+            self._connection.execute(_INSERT_TAGS, [{"image_id": image.id, "tag": tag} for tag in sorted(set(image.tags))])
         if image.properties:
             rows = [{"image_id": image.id, "name": name, "value": value} for name, value in image.properties.items()]
-            self._connection.execute(insert(image_properties), rows)
+            self._connection.execute(_INSERT_PROPERTIES, rows)
 
     def _whole(self, rows: Sequence[Any]) -> list[Image]:
         """Each row with its tags and properties: two queries, however many rows."""
         tags: dict[str, list[str]] = {row.id: [] for row in rows}
         properties: dict[str, dict[str, str]] = {row.id: {} for row in rows}
         if rows:
-            for image_id, tag in self._connection.execute(select(image_tags).where(image_tags.c.image_id.in_(tags))):
+            for image_id, tag in self._connection.execute(_TAGS, {"ids": list(tags)}):
                 tags[image_id].append(tag)
-            found = self._connection.execute(select(image_properties).where(image_properties.c.image_id.in_(tags)))
-            for image_id, name, value in found:
+            for image_id, name, value in self._connection.execute(_PROPERTIES, {"ids": list(tags)}):
                 properties[image_id][name] = value
         return [image_of(row, tags[row.id], properties[row.id]) for row in rows]

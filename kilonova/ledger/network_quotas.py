@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, Table, delete, func, insert, select
+from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select
 
 from kilonova.errors import Conflict
 from kilonova.ledger.network_tables import (
@@ -29,17 +29,27 @@ COUNTED: Mapping[str, Table] = {
     "subnetpool": subnetpools,
 }
 
+_LIMITS = select(network_quotas).where(network_quotas.c.project_id == bindparam("project"))
+_COUNT = {
+    resource: select(func.count()).select_from(table).where(table.c.project_id == bindparam("project"))
+    for resource, table in COUNTED.items()
+}
+_USAGE = select(*(count.scalar_subquery().label(resource) for resource, count in _COUNT.items()))
+_MOST = select(network_quotas.c.most).where(
+    network_quotas.c.project_id == bindparam("project"), network_quotas.c.resource == bindparam("of")
+)
+
 
 class NetworkQuotas:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def limits(self, project_id: str) -> Mapping[str, int]:
-        query = select(network_quotas).where(network_quotas.c.project_id == project_id)
-        return {**DEFAULT_QUOTAS, **{row.resource: row.most for row in self._connection.execute(query)}}
+        changed = self._connection.execute(_LIMITS, {"project": project_id})
+        return {**DEFAULT_QUOTAS, **{row.resource: row.most for row in changed}}
 
     def usage(self, project_id: str) -> Mapping[str, int]:
-        return {resource: self._count(resource, project_id) for resource in COUNTED}
+        return dict(self._connection.execute(_USAGE, {"project": project_id}).one()._mapping)
 
     def change(self, project_id: str, changes: Mapping[str, int]) -> Mapping[str, int]:
         mine = (network_quotas.c.project_id == project_id) & network_quotas.c.resource.in_(list(changes))
@@ -59,14 +69,10 @@ class NetworkQuotas:
 
     def make_room(self, resource: str, project_id: str, more: int = 1) -> None:
         """Raises Conflict when `more` of it would be too many."""
-        mine = (network_quotas.c.project_id == project_id) & (network_quotas.c.resource == resource)
-        most = self._connection.execute(select(network_quotas.c.most).where(mine)).scalar()
+        most = self._connection.execute(_MOST, {"project": project_id, "of": resource}).scalar()
         if most is None:
             most = DEFAULT_QUOTAS[resource]
-        if most != UNLIMITED and self._count(resource, project_id) + more > most:
+        if most == UNLIMITED:
+            return
+        if self._connection.execute(_COUNT[resource], {"project": project_id}).scalar_one() + more > most:
             raise Conflict(f"Quota exceeded for resources: ['{resource}'].", kind="OverQuota")
-
-    def _count(self, resource: str, project_id: str) -> int:
-        table = COUNTED[resource]
-        query = select(func.count()).select_from(table).where(table.c.project_id == project_id)
-        return int(self._connection.execute(query).scalar_one())

@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from kilonova.ledger.network_listing import chunks
 from kilonova.ledger.network_tables import network_tags
+
+_IS_OF = network_tags.c.resource_id.in_(bindparam("things", expanding=True))
+_OF = select(network_tags).where(_IS_OF).order_by(network_tags.c.tag)
+_FORGET = delete(network_tags).where(_IS_OF)
 
 
 class Tags:
@@ -19,8 +23,7 @@ class Tags:
         """Id → its tags in alphabetical order; an id without tags is not in it."""
         found: dict[str, list[str]] = {}
         for some in chunks(ids):
-            query = select(network_tags).where(network_tags.c.resource_id.in_(some)).order_by(network_tags.c.tag)
-            for row in self._connection.execute(query):
+            for row in self._connection.execute(_OF, {"things": some}):
                 found.setdefault(row.resource_id, []).append(row.tag)
         return {thing_id: tuple(tags) for thing_id, tags in found.items()}
 
@@ -32,4 +35,4 @@ class Tags:
 
     def forget(self, ids: Sequence[str]) -> None:
         for some in chunks(ids):
-            self._connection.execute(delete(network_tags).where(network_tags.c.resource_id.in_(some)))
+            self._connection.execute(_FORGET, {"things": some})

@@ -4,17 +4,26 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
 from kilonova.errors import Conflict, Unavailable
 from kilonova.ledger.network_listing import chunks
-from kilonova.ledger.network_tables import network_tags, port_addresses, port_groups, ports
+from kilonova.ledger.network_tables import port_addresses, port_groups, ports
 from kilonova.ledger.network_tags import Tags
 from kilonova.model.network import AddressPair, DhcpOption, FixedIp, NetworkPort
 from kilonova.model.port_rules import new_mac
 
 _INSERT = insert(ports)
 _INSERT_GROUPS = insert(port_groups)
+_NO_GROUPS = delete(port_groups).where(port_groups.c.port_id == bindparam("port"))
+_OF_MAC = select(ports.c.id).where(ports.c.network_id == bindparam("network"), ports.c.mac_address == bindparam("mac"))
+_REMOVE = delete(ports).where(ports.c.id.in_(bindparam("ports", expanding=True)))
+_ADDRESSES = (
+    select(port_addresses)
+    .where(port_addresses.c.port_id.in_(bindparam("ports", expanding=True)))
+    .order_by(port_addresses.c.position)
+)
+_GROUPS = select(port_groups).where(port_groups.c.port_id.in_(bindparam("ports", expanding=True)))
 _HIDDEN = ("made_for_server", "position")
 
 
@@ -29,7 +38,7 @@ class PortTable:
     def set_groups(self, port_id: str, group_ids: Sequence[str], *, fresh: bool = False) -> None:
         """`fresh` says that the port has none yet."""
         if not fresh:
-            self._connection.execute(delete(port_groups).where(port_groups.c.port_id == port_id))
+            self._connection.execute(_NO_GROUPS, {"port": port_id})
         if group_ids:
             self._connection.execute(_INSERT_GROUPS, [{"port_id": port_id, "security_group_id": one} for one in group_ids])
 
@@ -47,14 +56,13 @@ class PortTable:
             raise Conflict(message, kind="MacAddressInUse")
 
     def mac_taken(self, network_id: str, mac: str) -> bool:
-        query = select(ports.c.id).where(ports.c.network_id == network_id, ports.c.mac_address == mac)
-        return self._connection.execute(query).first() is not None
+        return self._connection.execute(_OF_MAC, {"network": network_id, "mac": mac}).first() is not None
 
     def remove(self, port_ids: Sequence[str]) -> None:
         """The rows and all that hangs on them; their addresses must have been released."""
+        self._tags.forget(port_ids)
         for some in chunks(port_ids):
-            self._connection.execute(delete(network_tags).where(network_tags.c.resource_id.in_(some)))
-            self._connection.execute(delete(ports).where(ports.c.id.in_(some)))
+            self._connection.execute(_REMOVE, {"ports": some})
 
     def read(self, rows: Sequence[Row[Any]]) -> list[NetworkPort]:
         """Ports with addresses, groups and tags, three queries however many they are."""
@@ -62,10 +70,9 @@ class PortTable:
         addresses: dict[str, list[FixedIp]] = {}
         groups: dict[str, list[str]] = {}
         for some in chunks(ids):
-            query = select(port_addresses).where(port_addresses.c.port_id.in_(some)).order_by(port_addresses.c.position)
-            for row in self._connection.execute(query):
+            for row in self._connection.execute(_ADDRESSES, {"ports": some}):
                 addresses.setdefault(row.port_id, []).append(FixedIp(subnet_id=row.subnet_id, ip_address=row.ip_address))
-            for row in self._connection.execute(select(port_groups).where(port_groups.c.port_id.in_(some))):
+            for row in self._connection.execute(_GROUPS, {"ports": some}):
                 groups.setdefault(row.port_id, []).append(row.security_group_id)
         tags = self._tags.of_many(ids)
         return [

@@ -67,6 +67,23 @@ _SURVEY = select(
     select(func.count()).select_from(_mine).where(_mine.c.device_id == bindparam("server")).scalar_subquery().label("position"),
 ).where(networks.c.id == bindparam("network"))
 """Everything that must be known before a port is made, in one query."""
+_FOR_AUTO = (
+    select(networks.c.id, networks.c.name)
+    .where(
+        or_(networks.c.shared, and_(networks.c.project_id == bindparam("project"), not_(networks.c.external))),
+        exists().where(subnets.c.network_id == networks.c.id),
+    )
+    .order_by(networks.c.created_at, networks.c.id)
+)
+_BY_ID = select(ports).where(ports.c.id == bindparam("port"))
+_CHANGE = update(ports).values(revision_number=ports.c.revision_number + 1)
+_MOVE = _CHANGE.where(ports.c.device_id == bindparam("server")).values(host=bindparam("on_host"), updated_at=bindparam("now"))
+_UNBIND = _CHANGE.where(ports.c.id.in_(bindparam("ports", expanding=True))).values(
+    device_id="", device_owner="", host="", status="DOWN", position=0
+)
+_SET_STATUS = _CHANGE.where(ports.c.device_id == bindparam("server"), ports.c.status != bindparam("becomes")).values(
+    status=bindparam("becomes"), updated_at=bindparam("now")
+)
 
 
 class ServerPorts:
@@ -80,10 +97,7 @@ class ServerPorts:
 
     def networks_for_auto(self, project_id: str) -> list[tuple[str, str]]:
         """(id, name) of the networks a server of this project may be put on unasked, oldest first."""
-        usable = or_(networks.c.shared, and_(networks.c.project_id == project_id, not_(networks.c.external)))
-        furnished = exists().where(subnets.c.network_id == networks.c.id)
-        query = select(networks.c.id, networks.c.name).where(usable, furnished).order_by(networks.c.created_at, networks.c.id)
-        return [(row.id, row.name) for row in self._connection.execute(query)]
+        return [(row.id, row.name) for row in self._connection.execute(_FOR_AUTO, {"project": project_id})]
 
     def make(self, order: PortOrder) -> Port:
         """A new port, its addresses fixed. Raises NotFound, BadRequest, Forbidden, Conflict, NoMoreAddresses, QuotaExceeded."""
@@ -99,7 +113,7 @@ class ServerPorts:
 
     def bind(self, *, port_id: str, project_id: str | None, server_id: str, host: str, now: float) -> Port:
         """A user's own port becomes this server's; `project_id` None is an admin. Raises NotFound, BadRequest, Conflict."""
-        row = self._connection.execute(select(ports).where(ports.c.id == port_id)).first()
+        row = self._connection.execute(_BY_ID, {"port": port_id}).first()
         if row is None or (project_id is not None and row.project_id != project_id):
             raise NotFound(f"Port {port_id} could not be found.", kind="PortNotFound")
         if row.device_id and row.device_id != server_id:
@@ -118,11 +132,7 @@ class ServerPorts:
 
     def move(self, server_id: str, host: str, now: float) -> None:
         """The server was given another host; its addresses stay."""
-        self._connection.execute(
-            update(ports)
-            .where(ports.c.device_id == server_id)
-            .values(host=host, updated_at=now, revision_number=ports.c.revision_number + 1)
-        )
+        self._connection.execute(_MOVE, {"server": server_id, "on_host": host, "now": now})
 
     def release(self, server_id: str) -> None:
         """Ports the order made are gone, their addresses free; a user's own are only unbound. None there is no error."""
@@ -141,19 +151,10 @@ class ServerPorts:
             self._addresses.release(made)
             self._table.remove(made)
         if len(made) < len(rows):
-            unbound = {"device_id": "", "device_owner": "", "host": "", "status": "DOWN", "position": 0}
-            self._connection.execute(
-                update(ports)
-                .where(ports.c.id.in_([row.id for row in rows]))
-                .values(**unbound, revision_number=ports.c.revision_number + 1)
-            )
+            self._connection.execute(_UNBIND, {"ports": [row.id for row in rows]})
 
     def set_status(self, server_id: str, status: str, now: float) -> None:
-        self._connection.execute(
-            update(ports)
-            .where(ports.c.device_id == server_id, ports.c.status != status)
-            .values(status=status, updated_at=now, revision_number=ports.c.revision_number + 1)
-        )
+        self._connection.execute(_SET_STATUS, {"server": server_id, "becomes": status, "now": now})
 
     def ports_of(self, server_id: str) -> tuple[Port, ...]:
         """The server's ports as a build needs them, in the order of its NICs."""

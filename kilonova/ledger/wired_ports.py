@@ -10,13 +10,19 @@ from kilonova.ledger.network_listing import chunks
 from kilonova.ledger.network_tables import networks, port_addresses, port_groups, ports
 from kilonova.model.port import Address, Port
 
-_OF = (
-    select(ports, networks.c.name.label("network_name"), networks.c.mtu, networks.c.external)
-    .join_from(ports, networks)
-    .where(ports.c.device_id == bindparam("server"))
-    .order_by(ports.c.position, ports.c.created_at)
+_ALL = select(ports, networks.c.name.label("network_name"), networks.c.mtu, networks.c.external).join_from(ports, networks)
+_OF = _ALL.where(ports.c.device_id == bindparam("server")).order_by(ports.c.position, ports.c.created_at)
+_ONE = _ALL.where(ports.c.id == bindparam("port"))
+_GROUPS = (
+    select(port_groups)
+    .where(port_groups.c.port_id.in_(bindparam("ports", expanding=True)))
+    .order_by(port_groups.c.security_group_id)
 )
-_ONE = select(ports, networks.c.name.label("network_name"), networks.c.mtu, networks.c.external).join_from(ports, networks)
+_ADDRESSES = (
+    select(port_addresses)
+    .where(port_addresses.c.port_id.in_(bindparam("ports", expanding=True)))
+    .order_by(port_addresses.c.position)
+)
 
 
 class WiredPorts:
@@ -29,7 +35,7 @@ class WiredPorts:
         return self._read(self._connection.execute(_OF, {"server": server_id}).mappings().all())
 
     def one(self, port_id: str) -> Port | None:
-        return next(iter(self._read(self._connection.execute(_ONE.where(ports.c.id == port_id)).mappings().all())), None)
+        return next(iter(self._read(self._connection.execute(_ONE, {"port": port_id}).mappings().all())), None)
 
     def _read(self, rows: Sequence[RowMapping]) -> tuple[Port, ...]:
         ids = [row["id"] for row in rows]
@@ -37,16 +43,14 @@ class WiredPorts:
             return ()
         addresses = self._addresses_of(ids)
         groups: dict[str, tuple[str, ...]] = {}
-        query = select(port_groups).where(port_groups.c.port_id.in_(ids)).order_by(port_groups.c.security_group_id)
-        for row in self._connection.execute(query):
+        for row in self._connection.execute(_GROUPS, {"ports": ids}):
             groups[row.port_id] = (*groups.get(row.port_id, ()), row.security_group_id)
         return tuple(_port(row, addresses.get(row["id"], ()), groups.get(row["id"], ())) for row in rows)
 
     def _addresses_of(self, port_ids: Sequence[str]) -> dict[str, tuple[Address, ...]]:
         found: dict[str, tuple[Address, ...]] = {}
         for some in chunks(port_ids):
-            query = select(port_addresses).where(port_addresses.c.port_id.in_(some)).order_by(port_addresses.c.position)
-            rows = self._connection.execute(query).all()
+            rows = self._connection.execute(_ADDRESSES, {"ports": some}).all()
             states = self._addresses.states_by_id([row.subnet_id for row in rows])
             for row in rows:
                 found[row.port_id] = (*found.get(row.port_id, ()), states[row.subnet_id].address(row.ip_address))
