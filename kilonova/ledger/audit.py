@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from kilonova.ledger.audit_rows import loose_rows
 from kilonova.ledger.hosts import SILENT_AFTER_S, Hosts, claims, nodes
@@ -22,6 +22,9 @@ _PORTS = select(ports.c.id, ports.c.device_id, ports.c.host).where(ports.c.devic
 _o, _s = orders.c, volume_snapshots.c
 _ORDERS = select(_o.id, _o.server_id, _o.attempt, _o.kind, _o.deadline, _o.host, _o.published_at)
 _SNAPSHOTS = select(_s.id, _s.volume_id, _s.status, _s.work_id)
+_ALIVE = select(servers).where(servers.c.deleted_at.is_(None))
+_DELETED = select(servers.c.id).where(servers.c.id.in_(bindparam("servers", expanding=True)), servers.c.deleted_at.is_not(None))
+_CLAIMS = select(claims)
 _NODES = select(nodes.c.name, nodes.c.role, nodes.c.last_seen)
 
 
@@ -30,14 +33,14 @@ def look(connection: Connection, now: float, asked_about: Collection[str] | None
 
     Without it rows that have lost their owner are not looked for: enough for what is compared only with a later view.
     """
-    alive = connection.execute(select(servers).where(servers.c.deleted_at.is_(None))).all()
+    alive = connection.execute(_ALIVE).all()
     projects = {row.project_id for row in alive}
     plans = connection.execute(_PLANS).all()
     told = connection.execute(_NODES).all()
     return LedgerView(
         at=now,
         servers=tuple(server_from(row) for row in alive),
-        claims=tuple(Claim(**row._mapping) for row in connection.execute(select(claims))),
+        claims=tuple(Claim(**row._mapping) for row in connection.execute(_CLAIMS)),
         hosts=tuple(Hosts(connection).snapshot(now)),
         ports=tuple(OpenPort(id=row.id, server_id=row.device_id, host=row.host) for row in connection.execute(_PORTS)),
         volumes=open_volumes(connection),
@@ -56,6 +59,5 @@ def look(connection: Connection, now: float, asked_about: Collection[str] | None
 def _deleted(connection: Connection, ids: Collection[str]) -> frozenset[str]:
     found: set[str] = set()
     for some in chunks(sorted(ids)):
-        query = select(servers.c.id).where(servers.c.id.in_(some), servers.c.deleted_at.is_not(None))
-        found.update(connection.execute(query).scalars())
+        found.update(connection.execute(_DELETED, {"servers": some}).scalars())
     return frozenset(found)

@@ -106,7 +106,19 @@ _USE = (
 _CLAIM = claims.insert()
 _CLAIM_OF = select(claims).where(claims.c.server_id == bindparam("sid"))
 _FREE = delete(claims).where(claims.c.server_id == bindparam("sid"))
+_CLAIMS = select(claims.c.server_id, claims.c.host)
+_SEEN = (
+    select(nodes.c.last_seen)
+    .join(hosts, hosts.c.node == nodes.c.name)
+    .where(hosts.c.name == bindparam("host"), not_(hosts.c.forced_down))
+)
 _NODES_OF = select(nodes.c.name, nodes.c.last_seen).where(nodes.c.role == bindparam("role")).order_by(nodes.c.name)
+_NODES = select(nodes.c.name, nodes.c.role)
+_HEARD_OF = update(nodes).where(nodes.c.name == bindparam("node")).values(last_seen=bindparam("now"), role=bindparam("its_role"))
+_NODE_OF = select(hosts.c.node).where(hosts.c.name == bindparam("host"))
+_OF_NODE = select(hosts.c.name).where(hosts.c.node == bindparam("on_node"))
+_MEASURED = update(hosts).where(hosts.c.name == bindparam("host"))
+"""What else it is executed with are the columns it sets."""
 
 
 class Hosts:
@@ -139,12 +151,10 @@ class Hosts:
 
     def claims(self) -> dict[str, str]:
         """Server id → host, for the audit."""
-        return {row.server_id: row.host for row in self._db.execute(select(claims.c.server_id, claims.c.host))}
+        return {row.server_id: row.host for row in self._db.execute(_CLAIMS)}
 
     def is_up(self, host: str, now: float) -> bool:
-        query = select(nodes.c.last_seen).join(hosts, hosts.c.node == nodes.c.name)
-        query = query.where(hosts.c.name == host, not_(hosts.c.forced_down))
-        seen = self._db.execute(query).scalar_one_or_none()
+        seen = self._db.execute(_SEEN, {"host": host}).scalar_one_or_none()
         return seen is not None and now - seen < SILENT_AFTER_S
 
     def network_node(self, now: float) -> NodeName | None:
@@ -168,19 +178,18 @@ class Hosts:
 
     def heard_of(self, node: str, role: str, now: float) -> None:
         """A node said hello, or anything else."""
-        changed = self._db.execute(update(nodes).where(nodes.c.name == node).values(last_seen=now, role=role))
-        if changed.rowcount == 0:
+        if self._db.execute(_HEARD_OF, {"node": node, "its_role": role, "now": now}).rowcount == 0:
             self._db.execute(nodes.insert().values(name=node, role=role, id=new_uuid(), last_seen=now, created_at=now))
 
     def node_of(self, host: str) -> str | None:
-        return self._db.execute(select(hosts.c.node).where(hosts.c.name == host)).scalar_one_or_none()
+        return self._db.execute(_NODE_OF, {"host": host}).scalar_one_or_none()
 
     def of_node(self, node: str) -> Sequence[str]:
-        return self._db.execute(select(hosts.c.name).where(hosts.c.node == node)).scalars().all()
+        return self._db.execute(_OF_NODE, {"on_node": node}).scalars().all()
 
     def nodes(self) -> Sequence[tuple[str, str]]:
         """(name, role) of every node there ever was."""
-        return [(row.name, row.role) for row in self._db.execute(select(nodes.c.name, nodes.c.role))]
+        return [(row.name, row.role) for row in self._db.execute(_NODES)]
 
     def measured(self, node: str, facts: HostFacts, now: float) -> None:
         """What a host can hold; a new host is enabled."""
@@ -195,7 +204,7 @@ class Hosts:
             "disk_gb": facts.disk_gb,
             "availability_zone": facts.availability_zone,
         }
-        if self._db.execute(update(hosts).where(hosts.c.name == facts.host).values(values)).rowcount == 0:
+        if self._db.execute(_MEASURED, {"host": facts.host, **values}).rowcount == 0:
             ids = {"id": new_uuid(), "service_id": new_uuid()}
             self._db.execute(hosts.insert().values(name=facts.host, created_at=now, **ids, **values))
 

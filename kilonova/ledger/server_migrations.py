@@ -2,7 +2,23 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Column, Connection, Float, Index, Integer, String, Table, Text, and_, insert, or_, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Float,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    case,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from kilonova.errors import BadRequest, NotFound
 from kilonova.ledger.schema import metadata
@@ -31,6 +47,13 @@ migrations = Table(
     sqlite_autoincrement=True,
 )
 _c = migrations.c
+_SET_STATUS = update(migrations).where(_c.id == bindparam("move")).values(status=bindparam("after"), updated_at=bindparam("now"))
+_CUT_SHORT = (
+    update(migrations)
+    .where(_c.server_id == bindparam("server"), _c.status.in_(("pre-migrating", "finished")))
+    .values(status=case((_c.status == "finished", "confirmed"), else_="error"), updated_at=bindparam("now"))
+)
+_UNDECIDED = select(_c.server_id).where(_c.kind == RESIZE, _c.status == "finished", _c.updated_at < bindparam("before"))
 
 
 class Migrations:
@@ -58,18 +81,15 @@ class Migrations:
         return Migration(**row._mapping)
 
     def set_status(self, migration_id: int, status: str, now: float) -> None:
-        self._db.execute(update(migrations).where(_c.id == migration_id).values(status=status, updated_at=now))
+        self._db.execute(_SET_STATUS, {"move": migration_id, "after": status, "now": now})
 
     def cut_short(self, server_id: str, now: float) -> None:
         """The server goes: a move that is under way has failed, one that waits for its owner's word is confirmed."""
-        for before, after in (("pre-migrating", "error"), ("finished", "confirmed")):
-            mine = (_c.server_id == server_id) & (_c.status == before)
-            self._db.execute(update(migrations).where(mine).values(status=after, updated_at=now))
+        self._db.execute(_CUT_SHORT, {"server": server_id, "now": now})
 
     def undecided(self, before: float) -> Sequence[str]:
         """Servers whose resize has waited for their owner's word since `before`."""
-        query = select(_c.server_id).where(_c.kind == RESIZE, _c.status == "finished", _c.updated_at < before)
-        return self._db.execute(query).scalars().all()
+        return self._db.execute(_UNDECIDED, {"before": before}).scalars().all()
 
     def of_server(self, server_id: str, migration_id: int) -> Migration:
         """Raises NotFound."""

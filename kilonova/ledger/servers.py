@@ -81,6 +81,7 @@ servers = Table(
 _BY_ID = select(servers).where(servers.c.id == bindparam("server_id"))
 _INSERT = servers.insert()
 _CHANGE = update(servers).where(servers.c.id == bindparam("server_id"))
+"""What else it is executed with are the columns it sets."""
 _ATTEMPT = select(servers.c.attempt, servers.c.task_state).where(servers.c.id == bindparam("server_id"))
 _SET_TASK = _CHANGE.values(task_state=bindparam("task"), updated_at=bindparam("now"))
 _RUNS = _CHANGE.values(
@@ -99,6 +100,12 @@ _PLACE = _CHANGE.values(
     record=bindparam("order"),
 )
 _RECORD = select(servers.c.record).where(servers.c.id == bindparam("server_id"))
+_ON_HOST = select(servers).where(servers.c.host == bindparam("on_host"), servers.c.deleted_at.is_(None))
+_BY_KEY = (
+    select(servers.c.id)
+    .where(servers.c.project_id == bindparam("project"), servers.c.idempotency_key == bindparam("key"))
+    .order_by(servers.c.launch_index)
+)
 
 
 class Servers:
@@ -151,7 +158,7 @@ class Servers:
             values["description"] = description or None
         if hostname is not None:
             values["hostname"] = hostname
-        self._db.execute(update(servers).where(servers.c.id == server_id).values(values))
+        self._change(server_id, **values)
 
     def set_access(self, server_id: str, *, ipv4: str | None, ipv6: str | None, now: float) -> None:
         values: dict[str, Any] = {"updated_at": now}
@@ -169,10 +176,10 @@ class Servers:
         self._change(server_id, disk_config=disk_config, updated_at=now)
 
     def set_metadata(self, server_id: str, metadata: dict[str, str], now: float) -> None:
-        self._db.execute(update(servers).where(servers.c.id == server_id).values(metadata=metadata, updated_at=now))
+        self._change(server_id, metadata=metadata, updated_at=now)
 
     def set_tags(self, server_id: str, tags: Sequence[str], now: float) -> None:
-        self._db.execute(update(servers).where(servers.c.id == server_id).values(tags=list(tags), updated_at=now))
+        self._change(server_id, tags=list(tags), updated_at=now)
 
     def addresses(self, server_ids: Sequence[str]) -> Mapping[str, Sequence[ServerAddress]]:
         return Networks(self._db).ports_of_servers(server_ids)
@@ -183,8 +190,7 @@ class Servers:
     # What the story asks.
 
     def by_idempotency_key(self, project_id: str, key: str) -> Sequence[str]:
-        query = select(servers.c.id).where(servers.c.project_id == project_id, servers.c.idempotency_key == key)
-        return self._db.execute(query.order_by(servers.c.launch_index)).scalars().all()
+        return self._db.execute(_BY_KEY, {"project": project_id, "key": key}).scalars().all()
 
     def insert(self, request: Requested, extra: Mapping[str, Any], fault: Fault | None) -> None:
         flavor = request.flavor
@@ -302,11 +308,10 @@ class Servers:
         self._change(server_id, vm_state=vm_state, power_state=power_state, task_state=None, updated_at=now)
 
     def on_host(self, host: str) -> Sequence[Server]:
-        rows = self._db.execute(select(servers).where(servers.c.host == host, servers.c.deleted_at.is_(None)))
-        return [server_from(row) for row in rows]
+        return [server_from(row) for row in self._db.execute(_ON_HOST, {"on_host": host})]
 
     def _change(self, server_id: str, **values: Any) -> None:
-        self._db.execute(update(servers).where(servers.c.id == server_id).values(values))
+        self._db.execute(_CHANGE, {"server_id": server_id, **values})
 
 
 def server_from(row: Any) -> Server:
