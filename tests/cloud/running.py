@@ -241,9 +241,16 @@ class Api:
         return self.server(server_id)
 
     def delete(self, server_id: str, within_s: float = 40.0) -> None:
-        """Delete it, and wait until it is gone."""
-        status, answer = self.surely("DELETE", f"/compute/v2.1/servers/{server_id}")
-        assert status in (204, 404), answer
+        """Delete it, and wait until it is gone. As a client does, it asks again where it is told to: 503."""
+        path, answer = f"/compute/v2.1/servers/{server_id}", (0, None)
+
+        def is_taken() -> bool:
+            nonlocal answer
+            answer = self.surely("DELETE", path)
+            return answer[0] != 503
+
+        wait_for(is_taken, within_s, f"the deletion of {server_id} to be taken", every_s=0.2)
+        assert answer[0] in (204, 404), answer
         wait_for(lambda: self.surely("GET", f"/compute/v2.1/servers/{server_id}")[0] == 404, within_s, f"{server_id} gone")
 
     def surely(self, method: str, path: str) -> tuple[int, Any]:
