@@ -95,7 +95,7 @@ def run(wanted: Wanted) -> int:
     """The exit code: 1 when a seed had violations, else 0."""
     progress = Progress(wanted)
     last: Verdict | None = None
-    for verdict in verdicts((wanted.case(seed) for seed in wanted.seeds), wanted.jobs):
+    for verdict in verdicts((wanted.case(seed) for seed in wanted.seeds), wanted.jobs, wanted.events):
         progress.count(verdict)
         last = verdict
         if verdict.violations:

@@ -14,26 +14,26 @@ _stage: list[Stage] = []
 """This process's own."""
 
 
-def verdicts(cases: Iterable[Case], jobs: int = 1) -> Iterator[Verdict]:
-    """As they come; in the order of the cases when there is one job."""
+def verdicts(cases: Iterable[Case], jobs: int = 1, remembered: int = 60) -> Iterator[Verdict]:
+    """As they come; in the order of the cases when there is one job. `remembered`: how many of its last events each tells."""
     if jobs == 1:
         with Stage() as stage:
             for case in cases:
-                yield Simulation(case, stage).run()
+                yield Simulation(case, stage, remembered).run()
         return
     left = iter(cases)
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        waiting: set[Future[Verdict]] = {pool.submit(judge, case) for case in islice(left, AHEAD * jobs)}
+        waiting: set[Future[Verdict]] = {pool.submit(judge, case, remembered) for case in islice(left, AHEAD * jobs)}
         while waiting:
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            waiting |= {pool.submit(judge, case) for case in islice(left, len(done))}
+            waiting |= {pool.submit(judge, case, remembered) for case in islice(left, len(done))}
             for future in done:
                 yield future.result()
 
 
-def judge(case: Case) -> Verdict:
+def judge(case: Case, remembered: int) -> Verdict:
     """One case, on this process's stage, which is made when it is first needed."""
     if not _stage:
         _stage.append(Stage())
         multiprocessing.util.Finalize(None, _stage[0].close, exitpriority=1)
-    return Simulation(case, _stage[0]).run()
+    return Simulation(case, _stage[0], remembered).run()

@@ -43,6 +43,7 @@ def test_a_seed_is_the_same_in_every_process() -> None:
 
 @pytest.mark.long
 def test_jobs_are_processes_that_play_them_all() -> None:
-    found = {verdict.case.seed: verdict for verdict in verdicts(CASES, jobs=2)}
+    found = {verdict.case.seed: verdict for verdict in verdicts(CASES, jobs=2, remembered=70)}
     assert sorted(found) == [3, 8]
     assert all(verdict.builds > 0 for verdict in found.values())
+    assert [len(verdict.last_events) for verdict in found.values()] == [70, 70]
