@@ -221,6 +221,10 @@ class Orders(Protocol):
 
     def task_over(self, task_id: str) -> None: ...
 
+    def open_servers(self) -> set[str]:
+        """Servers that an order of any kind is under way for."""
+        ...
+
     def no_more_tasks(self, server_id: str) -> None:
         """The server goes: whatever else was asked for it is not waited for any more."""
         ...

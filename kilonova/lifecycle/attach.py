@@ -9,8 +9,9 @@ from kilonova.build.needs import ComputeWorld
 from kilonova.build.record import grow
 from kilonova.build.report import TaskDone, TaskFailed
 from kilonova.errors import BadRequest
-from kilonova.lifecycle.task import Asked, Asking, ServerAction, order_task, report_done
+from kilonova.lifecycle.task import Asked, Asking, ServerAction, ask_again, order_task, report_done
 from kilonova.model.guest import Disk
+from kilonova.model.ids import new_uuid
 from kilonova.model.server import Server
 from kilonova.model.volume_link import VolumeLink
 from kilonova.model.volume_wish import AttachWish
@@ -117,8 +118,9 @@ DETACH_VOLUME = (
 
 
 def note_attached(attach: AttachVolume, report: TaskDone, world: OrderWorld) -> None:
-    """On control: the volume is in use."""
-    world.books.volumes.attached(attach.new_volume.attachment_id, report.at)
+    """On control: the volume is in use; one that was said to be so already may be on its way out by now."""
+    if not attach.again:
+        world.books.volumes.attached(attach.new_volume.attachment_id, report.at)
 
 
 def note_not_attached(attach: AttachVolume, report: TaskFailed, world: OrderWorld) -> None:
@@ -127,13 +129,20 @@ def note_not_attached(attach: AttachVolume, report: TaskFailed, world: OrderWorl
     An export that its node could not be told to end is ended when the node is back: what lies in its queue says so.
     """
     in_guest = plug_volume_in.__name__ in report.left
+    if attach.again:
+        if not in_guest:
+            _is_not_in_guest(attach, attach.new_volume, world)
+        return
     note = world.books.volumes.attached if in_guest else world.books.volumes.rolled_back
     note(attach.new_volume.attachment_id, report.at)
 
 
 def note_detached(detach: DetachVolume, report: TaskDone, world: OrderWorld) -> None:
     """On control: the volume is available again."""
-    world.books.volumes.detached(detach.old_volume.attachment_id, report.at)
+    if detach.again:
+        _is_not_in_guest(detach, detach.old_volume, world)
+    else:
+        world.books.volumes.detached(detach.old_volume.attachment_id, report.at)
 
 
 def note_not_detached(detach: DetachVolume, report: TaskFailed, world: OrderWorld) -> None:
@@ -142,13 +151,31 @@ def note_not_detached(detach: DetachVolume, report: TaskFailed, world: OrderWorl
 
 
 def attach_overdue(attach: AttachVolume, world: OrderWorld) -> None:
-    """Its node has said nothing: the volume stays this server's, as it may be in the guest."""
-    world.books.volumes.attached(attach.new_volume.attachment_id, world.desk.now)
+    """Its node has said nothing: the volume stays this server's until it does, as it may be in the guest."""
+    if not attach.again:
+        world.books.volumes.attached(attach.new_volume.attachment_id, world.desk.now)
+    _ask_until_told(attach, attach.new_volume, world)
 
 
 def detach_overdue(detach: DetachVolume, world: OrderWorld) -> None:
-    """Its node has said nothing: the volume stays this server's."""
-    world.books.volumes.rolled_back(detach.old_volume.attachment_id, world.desk.now)
+    """Its node has said nothing: the volume stays this server's until it does."""
+    if not detach.again:
+        world.books.volumes.rolled_back(detach.old_volume.attachment_id, world.desk.now)
+    _ask_until_told(detach, detach.old_volume, world)
+
+
+def _ask_until_told(task: Asked, link: VolumeLink, world: OrderWorld) -> None:
+    """As long as the volume is the server's."""
+    if link.attachment_id in {one.attachment_id for one in world.books.volumes.links_of_server(task.server_id)}:
+        ask_again(task, world)
+
+
+def _is_not_in_guest(task: Asked, link: VolumeLink, world: OrderWorld) -> None:
+    """A late word: the volume is free, unless something was asked of the server since, which may have plugged it in again."""
+    if task.server_id in world.books.orders.open_servers():
+        ask_again(task, world, new_uuid())
+    else:
+        world.books.volumes.detached(link.attachment_id, world.desk.now)
 
 
 VOLUMES = {

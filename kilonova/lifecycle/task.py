@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from msgspec import structs
+
 from kilonova.build.admit import OrderWorld
 from kilonova.build.needs import ComputeWorld
 from kilonova.build.record import Placed, grow
@@ -31,6 +33,8 @@ class Asked(Placed, frozen=True, kw_only=True):
     was_task_state: str | None = None
     before: Placed | None = None
     """The server as it was, for an action that changes what it is; None: as this record says."""
+    again: bool = False
+    """Its time is over, and the history says so: it is asked for until its node has said how it ended (see `ask_again`)."""
 
 
 Order = TypeVar("Order", bound=Asked)
@@ -150,10 +154,14 @@ def note_task(report: TaskDone | TaskFailed, actions: Mapping[str, ServerAction]
     books.actions.carried(report.server_id, report.attempt, report.spans, task.request_id)
     if isinstance(report, TaskDone):
         actions[name].done(task, report, world)
+    else:
+        actions[name].failed(task, report, world)
+    if task.again:
+        return  # nobody waits for it any more
+    if isinstance(report, TaskDone):
         books.actions.end(report.server_id, None, now, task.request_id)
         books.orders.announce(f"instance.{task.action}.end", server.id, {"uuid": server.id})
     else:
-        actions[name].failed(task, report, world)
         books.actions.end(report.server_id, report.reason, now, task.request_id)
         books.orders.announce(f"instance.{task.action}.error", server.id, {"uuid": server.id, "reason": report.reason})
 
@@ -165,8 +173,23 @@ def end_overdue_task(task: Asked, action: ServerAction, world: OrderWorld) -> No
     if books.servers.of_attempt(task.server_id, task.attempt) is None or books.servers.is_deleting(task.server_id):
         return
     (action.overdue or nobody_knows)(task, world)
+    if task.again:
+        return  # that is known already
     books.actions.end(task.server_id, _no_word(task), world.desk.now, task.request_id)
     books.orders.announce(f"instance.{task.action}.error", task.server_id, {"uuid": task.server_id, "reason": _no_word(task)})
+
+
+def ask_again(task: Asked, world: OrderWorld, task_id: str = "") -> None:
+    """The order lies in its node's queue again, with new time: what it left in the guest is known once there is a word.
+
+    Under another `task_id` the node does it once more, also what it has done or given up already.
+    """
+    now, server = world.desk.now, world.books.servers.of_attempt(task.server_id, task.attempt)
+    if server is not None and server.host == task.host:
+        late = structs.replace(
+            task, task_id=task_id or task.task_id, again=True, ordered_at=now, deadline=now + world.desk.action_limit_s
+        )
+        world.books.orders.queue_task(late)
 
 
 def nobody_knows(task: Asked, world: OrderWorld) -> None:

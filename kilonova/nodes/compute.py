@@ -13,9 +13,11 @@ from kilonova.build.record import Placed
 from kilonova.build.report import Report, ServerNotBuilt, TaskFailed
 from kilonova.bus.port import Bus, Delivery, Handlers
 from kilonova.lifecycle.actions import SERVER_ACTIONS
+from kilonova.lifecycle.attach import DETACH_VOLUME, AttachVolume
 from kilonova.lifecycle.remove import REMOVE, Removal
 from kilonova.lifecycle.task import Asked
 from kilonova.model.ids import HostName, NodeName, ServerId
+from kilonova.model.volume_link import VolumeLink
 from kilonova.nodes.hands import ComputeHands, HostHands
 from kilonova.nodes.reporter import Reporter
 from kilonova.nodes.worker import Job, Worker
@@ -111,11 +113,16 @@ class ComputeNode:
         self.worker.begin(job, queued)
 
     def _is_over(self, order: Placed, key: str) -> bool:
-        return self.journal.is_over(key, f"{order.server_id}/{order.attempt}/{REMOVE.name}")
+        over = [key, f"{order.server_id}/{order.attempt}/{REMOVE.name}"]
+        if isinstance(order, AttachVolume):
+            over.append(_detached(order.new_volume))
+        return self.journal.is_over(*over)
 
     def _last_word(self, job: Job, outcome: Outcome[Any]) -> Report | None:
         """What the steps kept, or why they failed."""
         self.hands.over(job.order.server_id, job.key)
+        if job.saga is DETACH_VOLUME and outcome.done:
+            self.journal.drop(_detached(job.order.old_volume))
         kept = self.hands.last_word((job.order.server_id, job.order.host))
         if outcome.done:
             return kept
@@ -130,6 +137,11 @@ def _key(order: Placed | Removal, saga: Saga[Any, Any, Any]) -> str:
     """One saga's name in the journal."""
     which = f"/{order.task_id}" if isinstance(order, Placed) and order.task_id else ""
     return f"{order.server_id}/{order.attempt}/{saga.name}{which}"
+
+
+def _detached(link: VolumeLink) -> str:
+    """Under which the journal remembers that this attachment is over: an order that comes late must not begin it anew."""
+    return f"{link.attachment_id}/detached"
 
 
 def _not_built(order: Placed, outcome: Outcome[Any]) -> ServerNotBuilt:

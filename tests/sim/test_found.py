@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import partial
 
 from kilonova.drivers.hypervisor.simulated import SimulatedHypervisor
 from kilonova.ledger.transaction import Transaction
@@ -9,6 +10,7 @@ from kilonova.model import server as states
 from kilonova.model.ids import ServerId
 from kilonova.sim.seeded import SeededCloud
 from tests.sim.conftest import Calm
+from tests.story.deeds import blank_volume
 
 SILENT_S = 100.0
 """Long enough for a node to count as silent."""
@@ -67,3 +69,37 @@ def test_a_guest_that_crashes_in_rescue_is_known_to_be_off(calm: Calm) -> None:
         assert await cloud.clean() == []
 
     calm(story)
+
+
+def test_a_volume_that_its_node_was_away_for_is_attached_and_detached_when_it_is_back(calm: Calm) -> None:
+    """Seed 2011: the volume of a server that ran was in use for ever, and in no guest."""
+    limit_s = 60.0
+
+    async def story(cloud: SeededCloud) -> None:
+        server_id, volume_id = await cloud.build(), await blank_volume(cloud)
+        await cloud.wait_for(server_id, "ACTIVE")
+        path = f"/compute/v2.1/servers/{server_id}/os-volume_attachments"
+
+        async def served() -> bool:
+            return volume_id in await cloud.volume.node.store.exports()
+
+        async def is_so(status: str) -> bool:
+            volume = await cloud.ledger.read(lambda tx: tx.volumes.volumes.get(volume_id))
+            return volume.status == status and await served() == (status == "in-use")
+
+        asked = {"volumeAttachment": {"volumeId": volume_id}}
+        for method, where, body, ends in (("POST", path, asked, "in-use"), ("DELETE", f"{path}/{volume_id}", None, "available")):
+            before = await served()
+            cloud.strike_down("compute-1", 3 * limit_s)
+            await asyncio.sleep(1)
+            answer = await cloud.send(method, where, body)
+            assert answer.is_success, answer.text
+            await asyncio.sleep(2.5 * limit_s)
+            assert await served() == before, "its node is away"
+            actions = await cloud.ledger.read(lambda tx: tx.servers.actions(server_id))
+            assert "was not over within its time" in (actions[0].message or "")
+            assert (await cloud.ledger.read(lambda tx: tx.volumes.volumes.get(volume_id))).status == "in-use"
+            await cloud.until(partial(is_so, ends), f"the volume to be {ends}")
+        assert await cloud.clean() == []
+
+    calm(story, action_limit_s=limit_s)

@@ -1,0 +1,127 @@
+"""Volumes whose attaching or detaching nobody reported in time: what became of them is known once their node speaks again."""
+
+import time
+
+import pytest
+from msgspec.structs import replace
+
+from kilonova.api.compute.service import SERVICE as COMPUTE
+from kilonova.api.image.service import SERVICE as IMAGE
+from kilonova.api.volume.service import SERVICE as VOLUME
+from kilonova.sim import SimulatedCloud
+from kilonova.sim.faults import Moment, fail
+from tests.story.conftest import CloudOf
+from tests.story.deeds import DEEDS, blank_volume
+from tests.story.ending import built, deleted
+from tests.story.test_deadlines_pass import LIMIT_S, it_is_later
+from tests.story.test_too_soon import AGAIN, Hold, a_while, before
+
+WITH_VOLUMES = (COMPUTE, VOLUME, IMAGE)
+
+
+def path_of(server_id: str) -> str:
+    return f"/compute/v2.1/servers/{server_id}/os-volume_attachments"
+
+
+async def status_of(cloud: SimulatedCloud, volume_id: str) -> str:
+    return str(await cloud.ledger.read(lambda tx: tx.volumes.volumes.get(volume_id).status))
+
+
+async def served(cloud: SimulatedCloud) -> set[str]:
+    """The volumes that are served to anybody."""
+    return set(await cloud.volume.node.store.exports())
+
+
+async def becomes(cloud: SimulatedCloud, volume_id: str, status: str) -> None:
+    """The volume has this status, is served if it is in use, and nothing is under way for any server."""
+
+    async def reached() -> bool:
+        rests = not await cloud.ledger.read(lambda tx: tx.orders.open_servers())
+        is_served = volume_id in await served(cloud)
+        return rests and await status_of(cloud, volume_id) == status and is_served == (status == "in-use")
+
+    await cloud.until(reached, f"the volume to be {status}")
+
+
+async def attach(cloud: SimulatedCloud, server_id: str) -> str:
+    """The id of the volume; it is asked for."""
+    volume_id = await blank_volume(cloud)
+    answer = await cloud.send("POST", path_of(server_id), {"volumeAttachment": {"volumeId": volume_id}})
+    assert answer.status_code == 200, answer.text
+    return volume_id
+
+
+async def detach(cloud: SimulatedCloud, server_id: str, volume_id: str) -> None:
+    answer = await cloud.send("DELETE", f"{path_of(server_id)}/{volume_id}")
+    assert answer.status_code == 202, answer.text
+
+
+async def said(cloud: SimulatedCloud, server_id: str) -> str:
+    """What the history says of the newest action on a volume."""
+    actions = await cloud.ledger.read(lambda tx: tx.servers.actions(server_id))
+    return next(one.message or "" for one in actions if one.action.endswith("_volume"))
+
+
+class Late(Hold):
+    """Holds a saga up at a step, which then `fails`, or not."""
+
+    fails = False
+
+    async def __call__(self, moment: Moment) -> None:
+        await super().__call__(moment)
+        if self.fails:
+            await fail(moment)
+
+
+async def too_late(cloud_of: CloudOf, step: str) -> tuple[SimulatedCloud, str, str, Late]:
+    """A server whose volume's attaching (or detaching) stands before a step when its time ends: (cloud, server, volume, step)."""
+    cloud, late = await cloud_of(hosts=1, services=WITH_VOLUMES), Late()
+    await built(cloud, server_id := await cloud.build())
+    cloud.steps.at("before", step, late)
+    volume_id = await attach(cloud, server_id)
+    if step == "pull_volume_out":
+        await becomes(cloud, volume_id, "in-use")
+        await detach(cloud, server_id, volume_id)
+    await cloud.until(late.reached, f"{step} to begin")
+    await it_is_later(cloud, LIMIT_S + 1)
+    assert await status_of(cloud, volume_id) == "in-use"
+    assert "was not over within its time" in await said(cloud, server_id)
+    return cloud, server_id, volume_id, late
+
+
+@pytest.mark.parametrize("rebooted", [False, True])
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("step", ["plug_volume_in", "pull_volume_out"])
+async def test_a_last_word_that_is_late_counts(cloud_of: CloudOf, step: str, fails: bool, rebooted: bool) -> None:
+    """Also with a reboot behind it, which was ordered while the volume was said to be the server's, and plugs it in again."""
+    cloud, server_id, volume_id, late = await too_late(cloud_of, step)
+    if rebooted:
+        asked = cloud.messages.seen["Reboot"]
+        await DEEDS["reboot"].ask(cloud, server_id)
+
+        async def there() -> bool:
+            return bool(cloud.messages.seen["Reboot"] > asked)
+
+        await cloud.until(there, "the order to arrive")
+    late.fails = fails
+    late.released.set()
+    stays = fails if step == "pull_volume_out" else rebooted or not fails
+    await becomes(cloud, volume_id, "in-use" if stays else "available")
+    assert "was not over within its time" in await said(cloud, server_id), "that it was late is not forgotten"
+    await deleted(cloud, server_id)
+    await becomes(cloud, volume_id, "available")
+
+
+async def test_what_comes_after_the_detaching_does_not_attach_again(cloud_of: CloudOf) -> None:
+    cloud, server_id, volume_id, late = await too_late(cloud_of, "serve_to_host")
+    late.released.set()
+    await becomes(cloud, volume_id, "in-use")
+    await detach(cloud, server_id, volume_id)
+    await becomes(cloud, volume_id, "available")
+    begun, order = before(cloud, "serve_to_host"), late.moments[0].record
+    again = replace(order, task_id="another", again=True, deadline=time.time() + LIMIT_S)
+    await cloud.computes["compute-1"].node.take_task(again, AGAIN)
+    await a_while()
+    assert before(cloud, "serve_to_host") == begun
+    assert not await served(cloud)
+    await deleted(cloud, server_id)
