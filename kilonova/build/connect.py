@@ -58,7 +58,7 @@ async def ask_for_network(build: Disked, world: ComputeWorld) -> Wired:
         raise TimedOut("The network node did not answer in time.") from None
     if given.refused:
         raise BuildFailed(given.refused)
-    world.note(build.server_id, _assembled(asked_at, given))
+    world.note((build.server_id, build.host), _assembled(asked_at, given))
     return grow(build, Wired, wires=given.wires)
 
 

@@ -244,8 +244,8 @@ class ComputeWorld(Protocol):
         """For whoever watches this moment."""
         ...
 
-    def note(self, server_id: ServerId, span: Span) -> None:
-        """A hop that somebody else timed, for the trace."""
+    def note(self, where: tuple[ServerId, HostName], span: Span) -> None:
+        """A hop that somebody else timed, for the trace of what goes on there."""
         ...
 
 

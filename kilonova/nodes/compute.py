@@ -17,6 +17,7 @@ from kilonova.lifecycle.attach import DETACH_VOLUME, AttachVolume
 from kilonova.lifecycle.remove import REMOVE, Removal
 from kilonova.lifecycle.task import Asked
 from kilonova.model.ids import HostName, NodeName, ServerId
+from kilonova.model.span import Span
 from kilonova.model.volume_link import VolumeLink
 from kilonova.nodes.hands import ComputeHands, HostHands
 from kilonova.nodes.reporter import Reporter
@@ -46,7 +47,7 @@ class ComputeNode:
 
     def __post_init__(self) -> None:
         self.reporter = Reporter(self.name, self.bus, self.journal)
-        self.hands = ComputeHands(self.name, self.hosts, self.bus, self.reporter, self.recorder, self.network_limit_s)
+        self.hands = ComputeHands(self.name, self.hosts, self.bus, self.reporter, self._note, self.network_limit_s)
         self.worker = Worker(self.hands, self.journal, self.recorder, self.watch, self._last_word, self.reporter.wake)
 
     def handlers(self) -> Handlers:
@@ -60,7 +61,7 @@ class ComputeNode:
             return  # somebody else's, or it came twice
         if time.time() > order.deadline:
             return  # control has ended it
-        self._begin(job, delivery.queue_wait_s)
+        self.worker.begin(job, delivery.queue_wait_s)
 
     async def take_task(self, order: Asked, delivery: Delivery) -> None:
         """A later action on a server: after whatever else goes on for it."""
@@ -70,7 +71,6 @@ class ComputeNode:
         goes = doing is not None and doing.saga is REMOVE
         if order.host not in self.hosts or time.time() > order.deadline or self._is_over(order, job.key) or goes:
             return
-        self.hands.begin(order.server_id, job.key)
         await self.worker.begin_when_free(job, delivery.queue_wait_s)
 
     async def take_removal(self, order: Removal, delivery: Delivery) -> None:
@@ -80,7 +80,7 @@ class ComputeNode:
         if order.host not in self.hosts or self.worker.is_ending(job.where) or (doing is not None and doing.saga is REMOVE):
             return
         await self.worker.stop_what_goes_on(job.where)
-        self._begin(job, delivery.queue_wait_s)
+        self.worker.begin(job, delivery.queue_wait_s)
         self.worker.cleared(job.where)
 
     def remove_leftover(self, server_id: ServerId, host: HostName, attempt: int) -> None:
@@ -90,27 +90,23 @@ class ComputeNode:
         )
         job = _job(REMOVE, _key(order, REMOVE), order)
         if self.worker.doing(job.where) is None:
-            self._begin(job, 0.0)
+            self.worker.begin(job, 0.0)
 
     def working_on(self) -> tuple[ServerId, ...]:
         return tuple({where[0]: None for where in self.worker.places() if isinstance(where, tuple)})
 
     def resume(self) -> int:
         """Go on, or back, with what was under way when the last process ended; the number of sagas."""
-
-        def job_of(saga: Saga[Any, Any, Any], key: str, record: Any) -> Job:
-            self.hands.begin(record.server_id, key)
-            return _job(saga, key, record)
-
-        return self.worker.take_up(SAGAS, job_of)
+        return self.worker.take_up(SAGAS, _job)
 
     async def stop(self) -> None:
         """Leave everything as it stands; the journal knows where to go on."""
         await self.worker.stop()
 
-    def _begin(self, job: Job, queued: float) -> None:
-        self.hands.begin(job.order.server_id, job.key)
-        self.worker.begin(job, queued)
+    def _note(self, where: tuple[ServerId, HostName], span: Span) -> None:
+        """Of what is under way there now; orders that wait, or come again, have no part in it."""
+        if (job := self.worker.doing(where)) is not None:
+            self.recorder.note(job.key, span)
 
     def _is_over(self, order: Placed, key: str) -> bool:
         over = [key, f"{order.server_id}/{order.attempt}/{REMOVE.name}"]
@@ -120,7 +116,6 @@ class ComputeNode:
 
     def _last_word(self, job: Job, outcome: Outcome[Any]) -> Report | None:
         """What the steps kept, or why they failed."""
-        self.hands.over(job.order.server_id, job.key)
         if job.saga is DETACH_VOLUME and outcome.done:
             self.journal.drop(_detached(job.order.old_volume))
         kept = self.hands.last_word((job.order.server_id, job.order.host))

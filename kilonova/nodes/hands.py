@@ -1,7 +1,7 @@
 """What the steps on a compute node act with: its hosts' drivers, the way to the network node, the way to control."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from msgspec import Struct
@@ -13,7 +13,6 @@ from kilonova.bus.subjects import live_subject, queue
 from kilonova.model.ids import HostName, NodeName, ServerId, new_uuid
 from kilonova.model.span import Span
 from kilonova.nodes.reporter import Reporter
-from kilonova.trace.recorder import Recorder
 
 Told = TypeVar("Told", bound=Struct)
 ASK_AGAIN_S = 3.0
@@ -43,23 +42,14 @@ class ComputeHands:
         hosts: Mapping[HostName, HostHands],
         bus: Bus,
         reporter: Reporter,
-        recorder: Recorder,
+        note: Callable[[tuple[ServerId, HostName], Span], None],
         network_limit_s: float,
     ) -> None:
         self._node, self._hosts, self._bus = node, hosts, bus
-        self._reporter, self._recorder = reporter, recorder
+        self._reporter, self._note = reporter, note
         self._network_limit_s = network_limit_s
         self._last_words: dict[tuple[ServerId, HostName], Report] = {}
-        self._keys: dict[ServerId, str] = {}
-        """The build under way for a server, under which its spans are gathered."""
         self._telling: set[asyncio.Task[None]] = set()
-
-    def begin(self, server_id: ServerId, key: str) -> None:
-        self._keys[server_id] = key
-
-    def over(self, server_id: ServerId, key: str) -> None:
-        if self._keys.get(server_id) == key:
-            del self._keys[server_id]
 
     def disks(self, host: HostName) -> Disks:
         return self._hosts[host].disks
@@ -92,5 +82,5 @@ class ComputeHands:
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
 
-    def note(self, server_id: ServerId, span: Span) -> None:
-        self._recorder.note(self._keys[server_id], span)
+    def note(self, where: tuple[ServerId, HostName], span: Span) -> None:
+        self._note(where, span)

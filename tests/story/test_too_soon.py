@@ -110,6 +110,26 @@ async def test_actions_on_one_server_wait_for_each_other(cloud_of: CloudOf) -> N
     await deleted(cloud, server_id)
 
 
+async def test_an_order_that_comes_again_takes_nothing_from_one_that_waits(cloud_of: CloudOf) -> None:
+    """Seed 20301: what waited failed at the wires, since its trace had been closed with the end of the other."""
+    cloud = await cloud_of(hosts=1, send_again_after_s=1e6)
+    await built(cloud, server_id := await cloud.build())
+    hold, _ = await held(cloud, "plug_in", DEEDS["attach_interface"].ask(cloud, server_id))
+    await DEEDS["reboot"].ask(cloud, server_id)
+    await cloud.until(lambda: _true(cloud.messages.seen["Reboot"] >= 1), "the order to arrive")
+    await a_while()
+    again = asyncio.create_task(cloud.computes["compute-1"].node.take_task(hold.moments[0].record, AGAIN))
+    await asyncio.sleep(0)
+    hold.released.set()
+    assert (await DEEDS["reboot"].ended(cloud, server_id)).status == "ACTIVE"
+    await again
+    reboot = (await cloud.ledger.read(lambda tx: list(tx.actions.of_server(server_id))))[0]
+    assert (reboot.action, reboot.message) == ("reboot", None)
+    _, spans = await cloud.ledger.read(lambda tx: tx.actions.spans(server_id, reboot.request_id))
+    assert [span.name for span in spans].count("wire_ports") == 1
+    await deleted(cloud, server_id)
+
+
 async def test_an_action_that_a_deletion_has_stopped_does_not_begin_again(cloud_of: CloudOf) -> None:
     cloud = await cloud_of(hosts=1)
     await built(cloud, server_id := await cloud.build())
