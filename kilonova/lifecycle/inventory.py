@@ -40,7 +40,7 @@ class Hello(Struct, frozen=True, kw_only=True):
 
 
 class Leftover(Struct, frozen=True, kw_only=True):
-    """Something of a server that is gone, or lives elsewhere."""
+    """Something of a server that is gone, lives elsewhere, or failed and holds nothing here any more."""
 
     server_id: ServerId
     host: HostName
@@ -75,6 +75,9 @@ def compare(hello: Hello, world: OrderWorld, busy: set[str]) -> Welcome:
                 # Attempt 0 is nobody's: what is left here must not end what goes on elsewhere.
                 attempt = world.books.servers.attempt(server_id) if server.host == host.facts.host else 0
                 leftovers.append(Leftover(server_id=server_id, host=host.facts.host, attempt=attempt))
+            elif server.vm_state == states.ERROR and not world.books.hosts.has_claim(server_id):
+                # It has been given back in the ledger, so the word that this is gone must change nothing: nobody's attempt too.
+                leftovers.append(Leftover(server_id=server_id, host=host.facts.host, attempt=0))
     gone = [server_id for server_id in hello.wired if server_id not in busy and _needs_no_network(server_id, world)]
     return Welcome(leftovers=tuple(leftovers), unwire=tuple(gone), unknown=tuple(unknown))
 

@@ -1,6 +1,7 @@
 """What the simulation's workload has found: each story as short as it can be told, so that it is not found a second time."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from kilonova.api.compute.service import SERVICE as COMPUTE
 from kilonova.api.volume.service import SERVICE as VOLUME
 from kilonova.errors import Unavailable
 from kilonova.model.server import Action
+from kilonova.nodes.greeting import compute_says_hello, network_says_hello
 from kilonova.saga import Journal
 from kilonova.sim import Moment, SimulatedCloud
 from kilonova.sim.faults import fail
@@ -125,13 +127,27 @@ class Told(WatchedJournal):
         super().turn_back(key, step, reason, notes)
 
 
-class MachineWithoutPower(SimulatedCloud):
-    """Where a compute node dies, all goes that was written since it turned back and need not be on the disk."""
+class WentOn(Told):
+    """How long its log was when it first said that so many `steps` are done."""
 
+    def __init__(self, file: Path, steps: int) -> None:
+        super().__init__(file)
+        self._steps = steps
+
+    def advance(self, key: str, step: int, record: Any, notes: bytes) -> None:
+        super().advance(key, step, record, notes)
+        if step == self._steps:
+            self.stood = self.stood or self._log.stat().st_size
+
+
+class MachineWithoutPower(SimulatedCloud):
+    """Where a compute node dies, all goes that was written since its journal `stood`, and need not be on the disk."""
+
+    opens: Callable[[Path], Told] = Told
     lost: int | None = None
 
     def _stand_on(self, terms: Terms) -> Ground:
-        return replace(super()._stand_on(terms), open_journal=Told, fell=self._falls)
+        return replace(super()._stand_on(terms), open_journal=lambda file: self.opens(file), fell=self._falls)
 
     def _falls(self, journal: Journal, file: Path) -> None:
         if isinstance(journal, Told) and journal.stood:
@@ -155,4 +171,31 @@ async def test_what_turned_back_does_not_go_on_when_the_power_was_off(tmp_path: 
         assert cloud.lost is not None, "nobody fell"
         assert server.fault is not None
         assert "start_guest was made to fail" in server.fault.message
+        await deleted(cloud, server_id)
+
+
+@pytest.mark.parametrize("known", [1, 2])
+async def test_what_a_node_has_forgotten_of_a_build_that_failed_goes_by_itself(
+    tmp_path: Path, furnished: Path, known: int
+) -> None:
+    """Seed 20103: the guest had been started, and the node, back from a power cut, did not know; its hello shows it."""
+    async with MachineWithoutPower(tmp_path / "cloud", hosts=1, template=furnished) as cloud:
+        cloud.opens = lambda file: WentOn(file, known)
+        await cloud.restart("compute-1")
+
+        async def die(moment: Moment) -> None:
+            cloud.steps.at("before", ("assemble_disks", "ask_for_network")[known - 1], fail)
+            await cloud.die_here("compute-1")
+
+        cloud.steps.at("after", "start_guest", die)
+        server_id = await cloud.build()
+        server = await cloud.wait_for(server_id, "ACTIVE", "ERROR")
+        assert server.status == "ERROR"
+        assert cloud.lost, "nothing was forgotten"
+        (before,) = await history(cloud, server_id)
+        node, network = cloud.computes["compute-1"].node, cloud.network.node
+        await compute_says_hello(node, node.bus, first=False)
+        await network_says_hello(network, cloud.network.bus, first=False)
+        assert await failed(cloud, server_id) == server
+        assert await history(cloud, server_id) == [before], "what became of the build is not told anew"
         await deleted(cloud, server_id)

@@ -53,10 +53,10 @@ KINDS: dict[str, Kind] = {
         "work for a server that the ledger never heard of", "with `--unknown` only: stopped and undone as at a server's removal"
     ),
     "guest of a failed server": Kind(
-        "a build failed, and its guest is there", "its removal is ordered; the server stays in ERROR"
+        "a build failed, and its guest is there", "removed as a leftover; the server stays in ERROR"
     ),
     "disks of a failed server": Kind(
-        "a build failed, and its disks are there", "its removal is ordered; the server stays in ERROR"
+        "a build failed, and its disks are there", "removed as a leftover; the server stays in ERROR"
     ),
     "guest on the wrong host": Kind("a guest of a server that is elsewhere", "removed as a leftover, unless its claim is there"),
     "disks on the wrong host": Kind("disks of a server that is elsewhere", "removed as a leftover, unless its claim is there"),

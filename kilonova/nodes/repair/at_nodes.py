@@ -17,7 +17,14 @@ from kilonova.model.ids import HostName, NodeName, ServerId
 from kilonova.nodes.audit import Seen
 from kilonova.nodes.repair.case import NEEDS_WORD, LeftAlone
 
-LEFTOVERS = ("guest without server", "disks without server", "guest on the wrong host", "disks on the wrong host")
+LEFTOVERS = (
+    "guest without server",
+    "disks without server",
+    "guest of a failed server",
+    "disks of a failed server",
+    "guest on the wrong host",
+    "disks on the wrong host",
+)
 POWER = ("active without guest", "stopped with guest")
 UNKNOWN_ON_HOST = ("unknown guest", "unknown disks", "unknown saga")
 UNKNOWN = (*UNKNOWN_ON_HOST, "unknown wire", "volume files without volume")

@@ -191,7 +191,5 @@ SERVERS: Mapping[str, Mend] = {
     "resize without order": _end_move,
     "group member without server": _forget_member,
     "role assignment of nobody": _forget_roles,
-    "guest of a failed server": _order_removal_of_rest,
-    "disks of a failed server": _order_removal_of_rest,
     "saga without server": _order_removal_of_rest,
 }
