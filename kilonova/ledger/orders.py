@@ -67,6 +67,7 @@ news = Table(
 _INSERT = orders.insert()
 _NEWS = news.insert()
 _ANSWERED = delete(orders).where(orders.c.id == bindparam("order_id"))
+_BY_ID = select(orders).where(orders.c.id == bindparam("order_id"))
 _BUILD_OF = select(orders.c.body).where(orders.c.server_id == bindparam("sid"), orders.c.kind == "build")
 _NO_TASKS = delete(orders).where(orders.c.server_id == bindparam("sid"), orders.c.kind == "task")
 _UNSENT = select(orders).where(orders.c.published_at.is_(None)).limit(bindparam("most"))
@@ -88,6 +89,7 @@ _DUE = select(
 )
 _SEND_AGAIN = update(orders).where(_IS_SILENT).values(published_at=None)
 _OLD_NEWS = select(news).order_by(news.c.id).limit(bindparam("most"))
+_SENT_NEWS = delete(news).where(news.c.id.in_(bindparam("ids", expanding=True)))
 
 
 class Due(NamedTuple):
@@ -146,7 +148,7 @@ class Orders:
 
     def task(self, task_id: str, kinds: Mapping[str, Any]) -> tuple[str, Any] | None:
         """(saga's name, order) of an action that is under way, None when it is over."""
-        row = self._db.execute(select(orders).where(orders.c.id == task_id)).one_or_none()
+        row = self._db.execute(_BY_ID, {"order_id": task_id}).one_or_none()
         return None if row is None else _task(row, kinds)
 
     def task_over(self, task_id: str) -> None:
@@ -196,7 +198,7 @@ class Orders:
         if order_ids:
             self._db.execute(_SENT, [{"order_id": order_id, "at": now} for order_id in order_ids])
         if news_ids:
-            self._db.execute(delete(news).where(news.c.id.in_(news_ids)))
+            self._db.execute(_SENT_NEWS, {"ids": news_ids})
 
     def send_again(self, published_before: float) -> int:
         """Orders that were published long ago and are still without an answer go out once more; the number of them."""

@@ -6,7 +6,20 @@ the same transaction. The plans themselves are composed when they are asked for 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from sqlalchemy import Connection, bindparam, delete, exists, insert, literal, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Insert,
+    Table,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    literal,
+    select,
+    true,
+    update,
+)
 
 from kilonova.ledger.network_tables import networks, ports, security_groups
 from kilonova.ledger.routing.plans import Plans
@@ -22,6 +35,17 @@ _c = fabric.c
 _THIS = (_c.kind == bindparam("the_kind")) & (_c.id == bindparam("the_id"))
 _RAISE = update(fabric).where(_THIS).values(wanted=_c.wanted + 1, settled=False, gone=bindparam("is_gone"), refused=None)
 _BEGIN = insert(fabric)
+_ALL = select(fabric)
+_FORGET = delete(fabric).where(_THIS)
+_CHANGE = update(fabric).where(_THIS)
+"""What else it is executed with are the columns it sets."""
+_ENDED = _FORGET.where(_c.gone, _c.wanted <= bindparam("revision"))
+_CONFIRM = _CHANGE.where(_c.gone.is_(False), _c.wanted == bindparam("revision")).values(
+    confirmed=bindparam("revision"), settled=True, refused=None
+)
+_NO_SERVER = delete(fabric).where(
+    _c.kind == SERVER, ~exists().where(ports.c.device_id == _c.id, ports.c.device_owner.startswith(SERVER_OWNER))
+)
 _WIRED = exists().where(ports.c.device_id == _c.id, ports.c.status == "ACTIVE")
 _UNCONFIRMED = (
     select(fabric)
@@ -29,6 +53,21 @@ _UNCONFIRMED = (
     # Groups before the ports that are in them, networks before the routers that lead there; what was refused comes last.
     .order_by(_c.refused.is_not(None), _c.kind, _c.id)
     .limit(bindparam("most"))
+)
+
+
+def _enlist(kind: str, table: Table, which: ColumnElement[bool]) -> Insert:
+    """Those of a table that have no row yet get one."""
+    listed = exists().where(_c.kind == kind, _c.id == table.c.id)
+    fresh = select(literal(kind), table.c.id, literal(1), literal(0), literal(False), literal(False))
+    names = ["kind", "id", "wanted", "confirmed", "gone", "settled"]
+    return insert(fabric).from_select(names, fresh.where(which, ~listed))
+
+
+_ENLIST = (
+    _enlist(GROUP, security_groups, true()),
+    _enlist(ROUTER, routers, true()),
+    _enlist(NETWORK, networks, networks.c.external),
 )
 
 
@@ -77,20 +116,17 @@ class Fabric:
     def confirm(self, stands: Sequence[Known]) -> None:
         """The node has these; older revisions than the newest confirm nothing."""
         for one in stands:
-            this = (_c.kind == one.kind) & (_c.id == one.id)
-            ended = self._db.execute(delete(fabric).where(this, _c.gone, _c.wanted <= one.revision))
-            if ended.rowcount:
+            this = {"the_kind": one.kind, "the_id": one.id, "revision": one.revision}
+            if self._db.execute(_ENDED, this).rowcount:
                 continue
-            newest = update(fabric).where(this, _c.gone.is_(False), _c.wanted == one.revision)
-            done = self._db.execute(newest.values(confirmed=one.revision, settled=True, refused=None))
-            if done.rowcount and one.kind == ROUTER:
+            if self._db.execute(_CONFIRM, this).rowcount and one.kind == ROUTER:
                 self._router_stands(one.id)
 
     def refuse(self, refused: Mapping[str, str], now: float) -> None:
         """What the node could not make true (``kind/id`` → a sentence): routers and floating IPs show it in their status."""
         for name, why in refused.items():
             kind, _, thing_id = name.partition("/")
-            self._db.execute(update(fabric).where(_c.kind == kind, _c.id == thing_id).values(refused=why))
+            self._db.execute(_CHANGE, {"the_kind": kind, "the_id": thing_id, "refused": why})
             if kind == ROUTER:
                 mine = (floating_ips.c.router_id == thing_id) & (floating_ips.c.status != "ERROR")
                 self._db.execute(update(floating_ips).where(mine).values(status="ERROR", updated_at=now))
@@ -99,21 +135,21 @@ class Fabric:
         """A node has said what it has: whatever differs is unconfirmed again."""
         self._enlist()
         have = {(one.kind, one.id): one.revision for one in known}
-        rows = {(row.kind, row.id): row for row in self._db.execute(select(fabric)).all()}
+        rows = {(row.kind, row.id): row for row in self._db.execute(_ALL).all()}
         for (kind, thing_id), row in rows.items():
             revision = have.get((kind, thing_id))
-            this = (_c.kind == kind) & (_c.id == thing_id)
+            this = {"the_kind": kind, "the_id": thing_id}
             if row.gone and revision is None:
-                self._db.execute(delete(fabric).where(this))
+                self._db.execute(_FORGET, this)
                 continue
             if revision is not None and revision > row.wanted:
                 # A ledger restored from a backup: the node leaves what it has alone until it hears of something newer.
                 newer = {"wanted": revision + 1, "confirmed": revision, "settled": False, "refused": None}
-                self._db.execute(update(fabric).where(this).values(newer))
+                self._db.execute(_CHANGE, {**this, **newer})
                 continue
             as_wanted = not row.gone and revision == row.wanted
             if as_wanted != row.settled:
-                self._db.execute(update(fabric).where(this).values(confirmed=revision or 0, settled=as_wanted))
+                self._db.execute(_CHANGE, {**this, "confirmed": revision or 0, "settled": as_wanted})
         for (kind, thing_id), revision in have.items():
             if (kind, thing_id) not in rows and kind != SERVER:
                 orphan = {"wanted": revision + 1, "confirmed": revision, "gone": True, "settled": False}
@@ -122,17 +158,9 @@ class Fabric:
 
     def _enlist(self) -> None:
         """Things from before there were plans get a row; servers that are no more lose theirs."""
-        for kind, table, which in (
-            (GROUP, security_groups, true()),
-            (ROUTER, routers, true()),
-            (NETWORK, networks, networks.c.external),
-        ):
-            listed = exists().where(_c.kind == kind, _c.id == table.c.id)
-            fresh = select(literal(kind), table.c.id, literal(1), literal(0), literal(False), literal(False))
-            names = ["kind", "id", "wanted", "confirmed", "gone", "settled"]
-            self._db.execute(insert(fabric).from_select(names, fresh.where(which, ~listed)))
-        there = exists().where(ports.c.device_id == _c.id, ports.c.device_owner.startswith(SERVER_OWNER))
-        self._db.execute(delete(fabric).where(_c.kind == SERVER, ~there))
+        for enlist in _ENLIST:
+            self._db.execute(enlist)
+        self._db.execute(_NO_SERVER)
 
     def _raise(self, kind: str, ids: Iterable[str], *, gone: bool) -> None:
         for thing_id in dict.fromkeys(ids):

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, literal, select, union_all
 
 from kilonova.ledger.volume.tables import volume_quota_classes, volume_quotas, volume_snapshots, volume_types, volumes
 from kilonova.model.quota import UNLIMITED
@@ -13,10 +13,16 @@ from kilonova.model.volume_quota import DEFAULT_VOLUME_QUOTAS, PER_TYPE, refuse_
 DEFAULT_CLASS = "default"
 
 _TYPES = select(volume_types.c.name).order_by(volume_types.c.name)
-_OF_CLASS = select(volume_quota_classes.c.resource, volume_quota_classes.c.most).where(
-    volume_quota_classes.c.class_name == bindparam("whose")
+_OF_CLASS = select(literal(1).label("rank"), volume_quota_classes.c.resource, volume_quota_classes.c.most).where(
+    volume_quota_classes.c.class_name == bindparam("of_class")
 )
-_OF_PROJECT = select(volume_quotas.c.resource, volume_quotas.c.most).where(volume_quotas.c.project_id == bindparam("whose"))
+_OF_PROJECT = union_all(
+    _OF_CLASS,
+    select(literal(2).label("rank"), volume_quotas.c.resource, volume_quotas.c.most).where(
+        volume_quotas.c.project_id == bindparam("project")
+    ),
+).order_by("rank")
+"""What was said of the project comes last."""
 _VOLUMES = (
     select(volume_types.c.name, func.count(), func.sum(func.coalesce(volumes.c.wanted_size_gb, volumes.c.size_gb)))
     .join(volumes, volumes.c.volume_type_id == volume_types.c.id)
@@ -43,7 +49,7 @@ class VolumeQuotas:
 
     def defaults(self, class_name: str = DEFAULT_CLASS) -> dict[str, int]:
         """What a project may have of whom nobody said anything."""
-        return _limits(self.resources(), self._changes(_OF_CLASS, class_name))
+        return _limits(self.resources(), self._db.execute(_OF_CLASS, {"of_class": class_name}))
 
     def limits(self, project_id: str) -> dict[str, int]:
         return self._limits_of(project_id, self.resources())
@@ -86,11 +92,7 @@ class VolumeQuotas:
         self._db.execute(delete(volume_quotas).where(volume_quotas.c.project_id == project_id))
 
     def _limits_of(self, project_id: str, resources: Iterable[str]) -> dict[str, int]:
-        return _limits(resources, self._changes(_OF_CLASS, DEFAULT_CLASS) | self._changes(_OF_PROJECT, project_id))
-
-    def _changes(self, query: Select[Any], whose: str) -> dict[str, int]:
-        """Resource → limit that somebody set."""
-        return {row.resource: row.most for row in self._db.execute(query, {"whose": whose})}
+        return _limits(resources, self._db.execute(_OF_PROJECT, {"of_class": DEFAULT_CLASS, "project": project_id}))
 
     def _count(self, project_id: str) -> Counter[str]:
         """Resource → how much of it is used; what is not in it: nothing."""
@@ -103,5 +105,7 @@ class VolumeQuotas:
         return used
 
 
-def _limits(resources: Iterable[str], changes: Mapping[str, int]) -> dict[str, int]:
+def _limits(resources: Iterable[str], rows: Iterable[Row[Any]]) -> dict[str, int]:
+    """`rows` are the limits that somebody set; of two for the same the later holds."""
+    changes = {row.resource: row.most for row in rows}
     return {name: changes.get(name, DEFAULT_VOLUME_QUOTAS.get(name, UNLIMITED)) for name in resources}
