@@ -48,7 +48,7 @@ PLACE = (                                          # once per server, in the sam
 CARRY_OUT = (                                      # on the compute node, journalled
     Saga.starting_with(Placed, ComputeWorld, name="build", at="compute")
     .then(take_order)                              # 6   nothing is made yet, so there is nothing to undo
-    .then(assemble_disks, undo=remove_disks)       # 6   hypervisor
+    .then(assemble_disks, undo=remove_disks, unsure=True)   # 6   hypervisor; a volume may be served unheard
     .then(ask_for_network, undo=release_network)   # 7   → the network node's queue, and waits
     .then(start_guest, undo=destroy_guest)         # 8
     .then(report_running)                          # 9   → ledger, then the news: start.announce_running

@@ -6,7 +6,6 @@ is waited for, as long as the build has time.
 
 import asyncio
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Protocol
 
 from msgspec import Struct
@@ -66,21 +65,8 @@ class ExportGiven(Struct, frozen=True, kw_only=True):
 
 
 async def open_exports(build: Placed, world: ComputeWorld) -> tuple[Disk, ...]:
-    """The server's volumes as disks, in the order of its links. Raises BuildFailed, TimedOut; then none is served to it."""
-    disks = []
-    try:
-        for link in build.volumes:
-            disks.append(await open_export(build, link, world))
-    except BaseException:
-        await let_go(build, world)
-        raise
-    return tuple(disks)
-
-
-async def let_go(build: Placed, world: ComputeWorld) -> None:
-    """As `close_exports`, for a step that has failed already: what cannot be reached now, the removal reaches."""
-    with suppress(KilonovaError):
-        await close_exports(build, build.volumes, world)
+    """The server's volumes as disks, in the order of its links. Raises BuildFailed, TimedOut; then some may be served to it."""
+    return tuple([await open_export(build, link, world) for link in build.volumes])
 
 
 async def open_export(user: User, link: VolumeLink, world: ComputeWorld) -> Disk:

@@ -2,7 +2,7 @@
 
 import time
 
-from kilonova.build.export import close_exports, in_order, let_go, open_exports
+from kilonova.build.export import close_exports, in_order, open_exports
 from kilonova.build.needs import ComputeWorld
 from kilonova.build.record import Disked, Placed, grow
 from kilonova.build.report import BuildProgress
@@ -20,14 +20,8 @@ async def assemble_disks(build: Placed, world: ComputeWorld) -> Disked:
     def progress(what: str, share: float) -> None:
         world.live(build.server_id, what, share)
 
-    if not build.volumes:
-        return grow(build, Disked, disks=await world.disks(build.host).assemble(build, progress))
     volumes = await open_exports(build, world)
-    try:
-        local = await world.disks(build.host).assemble(build, progress)
-    except BaseException:
-        await let_go(build, world)
-        raise
+    local = await world.disks(build.host).assemble(build, progress)
     return grow(build, Disked, disks=in_order(volumes, local))
 
 

@@ -1,10 +1,13 @@
 """What several actions need of a guest: brought to run with what it must have, switched off, brought back when one is undone."""
 
+from contextlib import suppress
+
 from kilonova.build.connect import ask_for_network
-from kilonova.build.export import in_order, open_exports
+from kilonova.build.export import close_exports, in_order, open_exports
 from kilonova.build.needs import ComputeWorld
 from kilonova.build.record import Disked, Placed, Running, grow
 from kilonova.build.start import start_guest
+from kilonova.errors import KilonovaError
 from kilonova.lifecycle.task import Asked
 from kilonova.model import server as states
 
@@ -15,7 +18,12 @@ PATIENCE_S = 60.0
 async def find_disks(start: Placed, world: ComputeWorld) -> Disked:
     """Its disks as they are, local ones and volumes; it is not started without one of them."""
     local = await world.disks(start.host).existing(start)
-    volumes = await open_exports(start, world) if start.volumes else ()
+    try:
+        volumes = await open_exports(start, world)
+    except BaseException:
+        with suppress(KilonovaError):  # they stay the server's: its next start asks for them anew, its end lets go of them
+            await close_exports(start, start.volumes, world)
+        raise
     return grow(start, Disked, disks=in_order(volumes, local))
 
 

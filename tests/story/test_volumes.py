@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from kilonova.errors import Unavailable
 from kilonova.lifecycle.volume_books import VolumeWorld
 from kilonova.lifecycle.volume_sagas import WORKS
 from kilonova.lifecycle.volume_work import VolumeOrder
@@ -12,6 +13,7 @@ from kilonova.lifecycle.volumes import create_snapshot, extend_volume
 from kilonova.model.caller import Caller
 from kilonova.model.ids import NodeName
 from kilonova.model.volume_wish import NewSnapshot, VolumeTerms
+from kilonova.saga.run import UNDO_TRIES
 from kilonova.sim import SimulatedCloud
 from kilonova.sim.faults import fail
 from tests.story.conftest import CloudOf
@@ -135,6 +137,28 @@ async def test_a_build_that_fails_gives_its_volumes_back(cloud_of: CloudOf) -> N
     assert (await cloud.volume.node.store.exports()) == {}
     await deleted(cloud, server_id)
     await becomes(cloud, volume_id, "available")
+
+
+@pytest.mark.parametrize("times", [1, UNDO_TRIES])
+async def test_a_volume_that_was_served_unheard_is_let_go_of_when_the_bus_is_back(cloud_of: CloudOf, times: int) -> None:
+    """Seed 20358: no answer came, and the bus was away when the node wanted to let go: it was served to nobody for ever."""
+    cloud = await cloud_of(hosts=1)
+    volume_id = await blank_volume(cloud)
+
+    async def away() -> None:
+        assert list(await cloud.volume.node.store.exports()) == [volume_id]
+        assert await status(cloud, volume_id) != "available", "it is given to the next while this server is served"
+        raise Unavailable("The message broker is away.")
+
+    cloud.messages.lose("ExportGiven", times=11)  # those of half a minute, asked for every three seconds
+    for _ in range(times):
+        cloud.messages.strike("ExportNotWanted", away)
+    server_id = await cloud.build(imageRef="", block_device_mapping_v2=[existing(volume_id, boot_index=0)])
+    await failed(cloud, server_id)
+    assert cloud.messages.struck["ExportNotWanted"] == times
+    await becomes(cloud, volume_id, "available")
+    assert await cloud.volume.node.store.exports() == {}
+    await deleted(cloud, server_id)
 
 
 def order(volume_id: str) -> VolumeOrder:
