@@ -6,6 +6,7 @@ anything. What arrives is handled in the context of who receives it, never in th
 """
 
 import asyncio
+import itertools
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -53,6 +54,7 @@ class LocalBroker:
         self.readers: dict[str, Take] = {}
         self.listeners: list[tuple[str, str, Take]] = []
         """(subject pattern, queue group, taker)."""
+        self.connections = itertools.count(1)
         self._seen: dict[str, float] = {}
 
     def lose_everything(self) -> int:
@@ -113,7 +115,8 @@ class LocalBus:
     def __init__(self, broker: LocalBroker, name: str, observer: Observer = _NO_OBSERVER, context: Context | None = None) -> None:
         self._broker = broker
         self._context = context
-        self._name = name
+        self._inbox = f"{subjects.inbox(name)}.{next(broker.connections)}"
+        """Its own: what is answered to a process that has died is not for the next of its name."""
         self._observer = observer
         self._tasks = Tasks()
         self._mine: list[str] = []
@@ -172,11 +175,11 @@ class LocalBus:
                 subject, answer = self._expect()
                 while True:
                     self._count += 1
-                    again = msgspec.structs.replace(parcel, message_id=f"{parcel.message_id}.{self._name}.{self._count}")
+                    again = msgspec.structs.replace(parcel, message_id=f"{parcel.message_id}.{self._inbox}.{self._count}")
                     await self._put(again, subject)
                     await asyncio.wait({answer}, timeout=again_every_s)
                     if answer.done():
-                        return messages.decode_reply(reply_type, answer.result().head, answer.result().packed.body)
+                        return _answer(answer.result(), reply_type)
         except TimeoutError:
             raise Unavailable("No answer came in time.") from None
 
@@ -201,8 +204,7 @@ class LocalBus:
                         break
                     await asyncio.sleep(0.05)
                 await self._send(subject, messages.pack(message), reply_to)
-                letter = await reply
-                return messages.decode_reply(reply_type, letter.head, letter.packed.body)
+                return _answer(await reply, reply_type)
         except TimeoutError:
             raise Unavailable("No reply came in time.") from None
 
@@ -264,7 +266,7 @@ class LocalBus:
 
     def _expect(self) -> tuple[str, asyncio.Future[_Letter]]:
         self._count += 1
-        subject = f"{subjects.inbox(self._name)}.{self._count}"
+        subject = f"{self._inbox}.{self._count}"
         future: asyncio.Future[_Letter] = asyncio.get_running_loop().create_future()
 
         def take(letter: _Letter) -> None:
@@ -329,6 +331,13 @@ class LocalBus:
             send_answer=self._send_answer,
         )
         return content, value, delivery
+
+
+def _answer(letter: _Letter, reply_type: type[Reply]) -> Reply:
+    try:
+        return messages.decode_reply(reply_type, letter.head, letter.packed.body)
+    except messages.Unreadable as error:
+        raise Unavailable("A part of the cloud does not understand another.") from error
 
 
 def _matches(pattern: str, subject: str) -> bool:

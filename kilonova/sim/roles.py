@@ -4,6 +4,7 @@ What outlives a role is what would outlive its process: the ledger, a node's fol
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import ExitStack, closing
@@ -54,6 +55,8 @@ from kilonova.sim.front_door import Application, FrontDoor
 from kilonova.sim.process import Process
 from kilonova.sim.reception import Web
 from kilonova.trace.recorder import Recorder, Together
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,15 @@ class Role:
 
     async def _go(self) -> None:
         for work in await self._begin():
-            self._tasks.append(asyncio.create_task(work, name=self.name))
+            task = asyncio.create_task(work, name=self.name)
+            task.add_done_callback(self._ended)
+            self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A real role would end with any part of it (see nodes/role.py): here that must not go unseen."""
+        if self.alive and not task.cancelled():
+            why = RuntimeError(f"a part of {self.name} ended by itself: {task.exception()!r}")
+            log.error("%s", why, exc_info=why, extra={"action": "part_ended"})
 
     def cut(self) -> None:
         """From this moment on nothing it does has any effect; what it was doing is not told, and must still be cancelled."""

@@ -97,6 +97,49 @@ async def test_questions_answers_and_what_is_unreadable() -> None:
         await bus.close()
 
 
+async def test_what_a_process_that_died_has_asked_is_not_answered_to_the_next_of_its_name() -> None:
+    """Seed 20523: a report of a node that had come back was "confirmed" by a volume's address, and it never reported again."""
+    broker = LocalBroker()
+    control, network, first, second = (LocalBus(broker, name) for name in ("control", "net-1", "node-1", "node-1"))
+    asked: list[Delivery] = []
+
+    async def keep(message: Wanted, delivery: Delivery) -> None:
+        asked.append(delivery)
+
+    async def confirm(report: Report, delivery: Delivery) -> Confirmed:
+        for one in asked:
+            await one.answer(Given(server="s1", tap="late"))
+        return Confirmed(server=report.server)
+
+    await network.serve_queue("network", "net-1", {Wanted: keep})
+    await control.answer("report.*", "control", {Report: confirm})
+    parcel = Parcel(queue="network.net-1", message=Wanted(server="s1"), message_id="w1")
+    for bus in (first, second):
+        with pytest.raises(Unavailable):
+            await bus.put_and_wait(parcel, Given, timeout_s=0.05, again_every_s=1)
+        if bus is first:
+            await first.close()
+            assert await second.ask("report.node-1", Report(server="s1"), 20, Confirmed) == Confirmed(server="s1")
+    assert len(asked) == 2, "what the second asks is no repetition of what the first has asked"
+    for bus in (control, network, second):
+        await bus.close()
+
+
+async def test_an_answer_that_cannot_be_read_is_none() -> None:
+    """As over NATS: whoever has asked tries again, or gives up, but does not fall over it."""
+    broker = LocalBroker()
+    control, node = LocalBus(broker, "control"), LocalBus(broker, "node-1")
+
+    async def answer(report: Report, delivery: Delivery) -> Given:
+        return Given(server=report.server, tap="t")
+
+    await control.answer("report.*", "control", {Report: answer})
+    with pytest.raises(Unavailable, match="does not understand"):
+        await node.ask("report.node-1", Report(server="s1"), 20, Confirmed)
+    for bus in (control, node):
+        await bus.close()
+
+
 async def test_only_one_of_a_group_answers() -> None:
     broker, asked = LocalBroker(), [0, 0]
     buses = [LocalBus(broker, f"control-{n}") for n in range(2)]

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from kilonova.nodes.reporter import Reporter
 from kilonova.sim.campaign import verdicts
 from kilonova.sim.simulation import Case, Simulation
 from kilonova.sim.stage import Stage
@@ -26,6 +27,18 @@ def test_a_seed_is_not_touched_by_what_was_played_before(stage: Stage) -> None:
     assert [one.digest for one in first] == [one.digest for one in reversed(again)]
     assert first[0].digest != first[1].digest
     assert first[0].events > 50
+
+
+def test_a_part_of_a_role_that_ends_by_itself_does_not_go_unseen(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real role would end with it, and begin anew."""
+
+    async def fall(reporter: Reporter) -> bool:
+        raise LookupError("nobody expects this")
+
+    monkeypatch.setattr(Reporter, "_send_what_there_is", fall)
+    found = Simulation(Case(seed=3, operations=()), stage).run().violations
+    told = [one.text for one in found if one.kind == "mishap"]
+    assert any("a part of compute-1 ended by itself" in text and "nobody expects this" in text for text in told), found
 
 
 @pytest.mark.long
