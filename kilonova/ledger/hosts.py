@@ -105,7 +105,7 @@ _USE = (
 )
 _CLAIM = claims.insert()
 _CLAIM_OF = select(claims).where(claims.c.server_id == bindparam("sid"))
-_FREE = delete(claims).where(claims.c.server_id == bindparam("sid"))
+_FREE = delete(claims).where(claims.c.server_id == bindparam("sid")).returning(claims)
 _CLAIMS = select(claims.c.server_id, claims.c.host)
 _SEEN = (
     select(nodes.c.last_seen)
@@ -140,10 +140,9 @@ class Hosts:
         self._db.execute(_USE, {"on_host": host, "v": room["vcpus"], "r": room["ram_mb"], "d": room["disk_gb"], "n": 1})
 
     def free(self, server_id: str) -> None:
-        row = self._db.execute(_CLAIM_OF, {"sid": server_id}).one_or_none()
+        row = self._db.execute(_FREE, {"sid": server_id}).one_or_none()
         if row is None:
             return
-        self._db.execute(_FREE, {"sid": server_id})
         self._db.execute(_USE, {"on_host": row.host, "v": -row.vcpus, "r": -row.ram_mb, "d": -row.disk_gb, "n": -1})
 
     def has_claim(self, server_id: str) -> bool:

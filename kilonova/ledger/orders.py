@@ -26,7 +26,7 @@ from sqlalchemy import (
 from kilonova.build.record import Placed
 from kilonova.ledger.hosts import Hosts
 from kilonova.ledger.image_tables import images
-from kilonova.ledger.networks import Networks
+from kilonova.ledger.network_tables import ports
 from kilonova.ledger.schema import SERIAL, Packed, metadata
 from kilonova.ledger.servers import server_from, servers
 from kilonova.ledger.volume.links import links_of_server
@@ -70,6 +70,7 @@ _ANSWERED = delete(orders).where(orders.c.id == bindparam("order_id"))
 _BY_ID = select(orders).where(orders.c.id == bindparam("order_id"))
 _BUILD_OF = select(orders.c.body).where(orders.c.server_id == bindparam("sid"), orders.c.kind == "build")
 _NO_TASKS = delete(orders).where(orders.c.server_id == bindparam("sid"), orders.c.kind == "task")
+_HAS_PORTS = select(exists().where(ports.c.device_id == bindparam("sid")))
 _UNSENT = select(orders).where(orders.c.published_at.is_(None)).limit(bindparam("most"))
 _SENT = update(orders).where(orders.c.id == bindparam("order_id")).values(published_at=bindparam("at"), sent=orders.c.sent + 1)
 _LEAVES = (
@@ -110,7 +111,7 @@ class Orders:
         self._queue(placed.server_id, placed.attempt, "build", placed.host, placed, traceparent, placed.deadline)
 
     def queue_removal(self, server: Server, attempt: int, node: str, reason: str) -> None:
-        has_ports = bool(Networks(self._db).server_ports_of(server.id))
+        has_ports = self._db.execute(_HAS_PORTS, {"sid": server.id}).scalar_one()
         removal = Removal(
             server_id=ServerId(server.id),
             host=HostName(server.host or ""),

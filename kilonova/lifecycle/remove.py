@@ -89,7 +89,9 @@ def order_removal(server: Server, request_id: str, user_id: str, world: OrderWor
     books.actions.begin_plain(server, "delete", request_id, user_id, now)
     books.orders.announce("instance.delete.start", server.id, {"uuid": server.id, "state": server.vm_state})
     if server.host is None or server.node is None or not books.hosts.has_claim(server.id):
-        _finish(server.id, books, now)
+        books.networks.release_server_ports(server.id)
+        books.volumes.release_server(server.id, now)
+        _let_its_owner_go(server.id, books, now)
         return
     books.orders.queue_removal(server, books.servers.attempt(server.id), server.node, "deleted by its owner")
     if not books.hosts.is_up(server.host, now):
@@ -104,7 +106,7 @@ def end_overdue_removal(server: Server, world: OrderWorld) -> None:
 
 
 def _let_its_owner_go(server_id: str, books: Books, now: float) -> None:
-    """Nobody need wait for a host that may never come back; the order stays in the queue for when it does."""
+    """It is deleted. Nobody need wait for a host that may never come back; an order stays in the queue for when it does."""
     books.servers.gone(server_id, now)
     books.actions.deleted(server_id, now)
     books.orders.announce("instance.delete.end", server_id, {"uuid": server_id, "state": "deleted"})
@@ -122,12 +124,4 @@ def note_gone(report: ServerGone, world: OrderWorld) -> None:
     books.volumes.release_server(report.server_id, now)
     books.actions.carried(report.server_id, report.attempt, report.spans)
     if books.servers.is_deleting(report.server_id):
-        _finish(report.server_id, books, now)
-
-
-def _finish(server_id: str, books: Books, now: float) -> None:
-    books.networks.release_server_ports(server_id)
-    books.volumes.release_server(server_id, now)
-    books.servers.gone(server_id, now)
-    books.actions.deleted(server_id, now)
-    books.orders.announce("instance.delete.end", server_id, {"uuid": server_id, "state": "deleted"})
+        _let_its_owner_go(report.server_id, books, now)
