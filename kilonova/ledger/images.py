@@ -13,7 +13,7 @@ from kilonova.ledger.image_tasks import ImageTasks
 from kilonova.ledger.paging import select_page
 from kilonova.model.ids import ImageId
 from kilonova.model.image import BootImage
-from kilonova.model.images import Image, ImageQuestion, ImageStatus, Member, Viewer, boot_image, visible
+from kilonova.model.images import Image, ImageQuestion, ImageStatus, Member, Viewer, Visibility, boot_image, visible
 from kilonova.model.snapshots import Snapshot, snapshot_image
 
 _BY_ID = select(images).where(images.c.id == bindparam("image_id"), images.c.deleted_at.is_(None))
@@ -63,7 +63,8 @@ class Images:
         row = self._connection.execute(_BY_ID, {"image_id": image_id}).one_or_none()
         if row is not None:
             image = self._whole([row])[0]
-            if visible(image, viewer, self._is_member(image_id, viewer.project_id)):
+            shared = image.visibility is Visibility.SHARED and self._is_member(image_id, viewer.project_id)
+            if visible(image, viewer, shared):
                 return image
         raise NotFound(f"No image found with ID {image_id}")
 
