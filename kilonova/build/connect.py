@@ -8,7 +8,6 @@ from kilonova.build.documents import documents
 from kilonova.build.needs import ComputeWorld, NetworkWorld
 from kilonova.build.record import Disked, Wired, grow
 from kilonova.build.report import BuildProgress
-from kilonova.build.wishes import number_of_wish
 from kilonova.errors import BuildFailed, KilonovaError, TimedOut, Unavailable
 from kilonova.model.ids import ServerId
 from kilonova.model.port import Port, Wire
@@ -23,7 +22,7 @@ class NetworkWanted(Struct, frozen=True, kw_only=True):
     ports: tuple[Port, ...]
     documents: dict[str, bytes]
     number: int = 0
-    """As `number_of_wish`: what was wished for earlier counts no more. 0: nobody can tell."""
+    """As `WishNumbers`: what was wished for earlier counts no more. 0: nobody can tell."""
 
 
 class NetworkGiven(Struct, frozen=True, kw_only=True):
@@ -49,7 +48,7 @@ async def ask_for_network(build: Disked, world: ComputeWorld) -> Wired:
     world.tell(
         BuildProgress(server_id=build.server_id, host=build.host, attempt=build.attempt, at=time.time(), task_state="networking")
     )
-    number, told = number_of_wish(build.attempt), documents(build)
+    number, told = world.number_of_wish(build.attempt), documents(build)
     wanted = NetworkWanted(server_id=build.server_id, attempt=build.attempt, ports=build.ports, documents=told, number=number)
     asked_at = time.time()
     try:

@@ -12,7 +12,6 @@ from msgspec import Struct
 
 from kilonova.build.needs import ComputeWorld, Exports
 from kilonova.build.record import Placed
-from kilonova.build.wishes import number_of_wish
 from kilonova.errors import BuildFailed, KilonovaError, TimedOut, Unavailable
 from kilonova.model.guest import Disk
 from kilonova.model.ids import ServerId
@@ -41,7 +40,7 @@ class ExportWanted(Struct, frozen=True, kw_only=True):
     size_gb: int
     read_only: bool = False
     number: int = 0
-    """As `number_of_wish`: of two wishes for one attachment the later counts. 0: nobody can tell."""
+    """As `WishNumbers`: of two wishes for one attachment the later counts. 0: nobody can tell."""
 
 
 class ExportNotWanted(Struct, frozen=True, kw_only=True):
@@ -77,7 +76,7 @@ async def open_export(user: User, link: VolumeLink, world: ComputeWorld) -> Disk
         attachment_id=link.attachment_id,
         size_gb=link.size_gb,
         read_only=link.read_only,
-        number=number_of_wish(user.attempt),
+        number=world.number_of_wish(user.attempt),
     )
     while True:
         try:
@@ -98,7 +97,7 @@ async def close_exports(user: User, links: Iterable[VolumeLink], world: ComputeW
             server_id=user.server_id,
             volume_id=link.volume_id,
             attachment_id=link.attachment_id,
-            number=number_of_wish(user.attempt),
+            number=world.number_of_wish(user.attempt),
         )
         given = await world.ask_volume(link.node, message, ExportGiven)
         if given.refused:

@@ -232,6 +232,10 @@ class ComputeWorld(Protocol):
         """Into the volume node's queue, and wait. Raises Unavailable when the time is over."""
         ...
 
+    def number_of_wish(self, attempt: int) -> int:
+        """See build/wishes.py."""
+        ...
+
     def tell(self, progress: BuildProgress) -> None:
         """A hint for control: it goes with the next message there, or not at all."""
         ...

@@ -10,7 +10,6 @@ from kilonova.build.needs import ComputeWorld
 from kilonova.build.record import Placed, grow
 from kilonova.build.report import TaskDone, TaskFailed
 from kilonova.build.wish import NicWish
-from kilonova.build.wishes import number_of_wish
 from kilonova.errors import BadRequest, BuildFailed, NotFound, TimedOut, Unavailable
 from kilonova.lifecycle.task import Asked, Asking, ServerAction, order_task, report_done
 from kilonova.model.ids import PortId
@@ -177,7 +176,7 @@ async def _tell_network(task: Placed, ports: tuple[Port, ...], world: ComputeWor
         attempt=task.attempt,
         ports=ports,
         documents=documents(as_to_be),
-        number=number_of_wish(task.attempt),
+        number=world.number_of_wish(task.attempt),
     )
     try:
         given = await world.ask_network(task.network_node, wanted, NetworkGiven)

@@ -11,6 +11,7 @@ from typing import Any
 from kilonova.build import CARRY_OUT
 from kilonova.build.record import Placed
 from kilonova.build.report import Report, ServerNotBuilt, TaskFailed
+from kilonova.build.wishes import WishNumbers
 from kilonova.bus.port import Bus, Delivery, Handlers
 from kilonova.lifecycle.actions import SERVER_ACTIONS
 from kilonova.lifecycle.attach import DETACH_VOLUME, AttachVolume
@@ -47,7 +48,10 @@ class ComputeNode:
 
     def __post_init__(self) -> None:
         self.reporter = Reporter(self.name, self.bus, self.journal)
-        self.hands = ComputeHands(self.name, self.hosts, self.bus, self.reporter, self._note, self.network_limit_s)
+        number_of_wish = WishNumbers(self.journal).number_of_wish
+        self.hands = ComputeHands(
+            self.name, self.hosts, self.bus, self.reporter, self._note, number_of_wish, self.network_limit_s
+        )
         self.worker = Worker(self.hands, self.journal, self.recorder, self.watch, self._last_word, self.reporter.wake)
 
     def handlers(self) -> Handlers:

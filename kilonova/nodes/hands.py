@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from msgspec import Struct
@@ -33,29 +34,25 @@ class Live(Struct, frozen=True, kw_only=True):
     share: float
 
 
+@dataclass
 class ComputeHands:
     """A ComputeWorld (see build/needs.py)."""
 
-    def __init__(
-        self,
-        node: NodeName,
-        hosts: Mapping[HostName, HostHands],
-        bus: Bus,
-        reporter: Reporter,
-        note: Callable[[tuple[ServerId, HostName], Span], None],
-        network_limit_s: float,
-    ) -> None:
-        self._node, self._hosts, self._bus = node, hosts, bus
-        self._reporter, self._note = reporter, note
-        self._network_limit_s = network_limit_s
-        self._last_words: dict[tuple[ServerId, HostName], Report] = {}
-        self._telling: set[asyncio.Task[None]] = set()
+    node: NodeName
+    hosts: Mapping[HostName, HostHands]
+    bus: Bus
+    reporter: Reporter
+    note: Callable[[tuple[ServerId, HostName], Span], None]
+    number_of_wish: Callable[[int], int]
+    network_limit_s: float
+    _last_words: dict[tuple[ServerId, HostName], Report] = field(default_factory=dict)
+    _telling: set[asyncio.Task[None]] = field(default_factory=set)
 
     def disks(self, host: HostName) -> Disks:
-        return self._hosts[host].disks
+        return self.hosts[host].disks
 
     def hypervisor(self, host: HostName) -> Hypervisor:
-        return self._hosts[host].hypervisor
+        return self.hosts[host].hypervisor
 
     async def ask_network(self, node: NodeName, message: Struct, answer: type[Told]) -> Told:
         return await self._ask(queue("network", node), message, answer)
@@ -65,10 +62,10 @@ class ComputeHands:
 
     async def _ask(self, where: str, message: Struct, answer: type[Told]) -> Told:
         parcel = Parcel(queue=where, message=message, message_id=new_uuid())
-        return await self._bus.put_and_wait(parcel, answer, timeout_s=self._network_limit_s, again_every_s=ASK_AGAIN_S)
+        return await self.bus.put_and_wait(parcel, answer, timeout_s=self.network_limit_s, again_every_s=ASK_AGAIN_S)
 
     def tell(self, progress: BuildProgress) -> None:
-        self._reporter.tell(progress)
+        self.reporter.tell(progress)
 
     def keep(self, report: Report) -> None:
         self._last_words[report.server_id, report.host] = report
@@ -78,9 +75,6 @@ class ComputeHands:
 
     def live(self, server_id: ServerId, what: str, share: float) -> None:
         live = Live(server_id=server_id, what=what, share=share)
-        task = asyncio.create_task(self._bus.tell(live_subject(self._node, server_id), live))
+        task = asyncio.create_task(self.bus.tell(live_subject(self.node, server_id), live))
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
-
-    def note(self, where: tuple[ServerId, HostName], span: Span) -> None:
-        self._note(where, span)

@@ -5,6 +5,8 @@ order comes again and every step can be repeated. No waiting, no queries by cont
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -48,6 +50,9 @@ class Journal:
         )
         self._db.execute("CREATE TABLE IF NOT EXISTS over (key TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID")
         self._db.execute("CREATE TABLE IF NOT EXISTS reports (key TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID")
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS numbers (one INTEGER PRIMARY KEY CHECK (one = 1), reserved INTEGER NOT NULL)"
+        )
 
     def begin(self, key: str, saga: Saga[Any, Any, Any], record: Any) -> Entry:
         """The saga's first line; if there is one already, that one stands."""
@@ -67,13 +72,10 @@ class Journal:
     def turn_back(self, key: str, step: int, reason: str, notes: bytes) -> None:
         """From here on it is undone, whatever happens; `step` steps stand and must go. On the disk when this returns."""
         # Without power too it must not go forward again on what an undo has already taken away.
-        self._db.execute("PRAGMA synchronous = FULL")
-        try:
+        with self._waiting_for_the_disk():
             self._db.execute(
                 "UPDATE sagas SET direction = 'back', step = ?, reason = ?, notes = ? WHERE key = ?", (step, reason, notes, key)
             )
-        finally:
-            self._db.execute("PRAGMA synchronous = NORMAL")
 
     def finish(self, key: str, report: tuple[str, bytes] | None = None) -> None:
         """The saga is over; its last report is kept, in the same transaction, until control has confirmed it."""
@@ -124,6 +126,24 @@ class Journal:
         self._db.execute("BEGIN")
         self._db.executemany("DELETE FROM reports WHERE key = ? AND body = ?", confirmed)
         self._db.execute("COMMIT")
+
+    def reserved(self) -> int:
+        """All numbers up to this one may have been given away; 0 for none."""
+        row = self._db.execute("SELECT reserved FROM numbers").fetchone()
+        return 0 if row is None else int(row[0])
+
+    def reserve(self, number: int) -> None:
+        """All numbers up to this one may be given away from now on. On the disk when this returns."""
+        with self._waiting_for_the_disk():
+            self._db.execute("INSERT OR REPLACE INTO numbers VALUES (1, ?)", (number,))
+
+    @contextmanager
+    def _waiting_for_the_disk(self) -> Iterator[None]:
+        self._db.execute("PRAGMA synchronous = FULL")
+        try:
+            yield
+        finally:
+            self._db.execute("PRAGMA synchronous = NORMAL")
 
     def close(self) -> None:
         self._db.close()

@@ -3,7 +3,8 @@
 The real file and the real recovery: nothing of SQLite is simulated.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from kilonova.saga import Journal
@@ -20,9 +21,18 @@ class WatchedJournal(Journal):
         self._log, self.synced = _log_of(file), synced
 
     def turn_back(self, key: str, step: int, reason: str, notes: bytes) -> None:
+        with self._watched():
+            super().turn_back(key, step, reason, notes)
+
+    def reserve(self, number: int) -> None:
+        with self._watched():
+            super().reserve(number)
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
         said: list[str] = []
         self._db.set_trace_callback(said.append)
-        super().turn_back(key, step, reason, notes)
+        yield
         self._db.set_trace_callback(None)
         if _waits_for_the_disk(said):
             self.synced = self._log.stat().st_size

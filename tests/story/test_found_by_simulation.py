@@ -182,6 +182,11 @@ async def test_what_a_node_has_forgotten_of_a_build_that_failed_goes_by_itself(
     async with MachineWithoutPower(tmp_path / "cloud", hosts=1, template=furnished) as cloud:
         cloud.opens = lambda file: WentOn(file, known)
         await cloud.restart("compute-1")
+        await built(cloud, other := await cloud.build())  # its first wish has waited for the disk
+        await deleted(cloud, other)
+        journal = cloud.computes["compute-1"].journal
+        assert isinstance(journal, WentOn)
+        journal.stood = 0
 
         async def die(moment: Moment) -> None:
             cloud.steps.at("before", ("assemble_disks", "ask_for_network")[known - 1], fail)
