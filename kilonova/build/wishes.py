@@ -24,6 +24,6 @@ class WishNumbers:
         """A wish that is made now has a greater one than all before it: by attempt, and within one attempt by time."""
         self._last = max(self._last + 1, int(time.time() * 1e6))
         if self._last >= self._reserved:
-            self._reserved = self._last + _AHEAD_US
-            self._journal.reserve(self._reserved)
+            self._journal.reserve(ahead := self._last + _AHEAD_US)
+            self._reserved = ahead
         return attempt << _TIME_BITS | self._last
