@@ -60,3 +60,7 @@ class Volumes(Protocol):
     def release_server(self, server_id: str, now: float) -> None:
         """The server is gone: its volumes are available again, or their deletion is ordered. None there is no error."""
         ...
+
+    def over(self, exports: Mapping[str, str]) -> dict[str, str]:
+        """Of these (volume id → attachment id), those that are over: the volume is there, and has no such attachment."""
+        ...

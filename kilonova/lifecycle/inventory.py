@@ -37,6 +37,8 @@ class Hello(Struct, frozen=True, kw_only=True):
     known: tuple[Known, ...] | None = None
     """network role: the routers, groups, external networks and changed servers it has. None: it does not say."""
     working_on: tuple[ServerId, ...] = ()
+    unused: dict[str, str] = {}
+    """volume role: volume id → the attachment it is served to, of those that nobody is connected to."""
 
 
 class Leftover(Struct, frozen=True, kw_only=True):
@@ -53,6 +55,8 @@ class Welcome(Struct, frozen=True, kw_only=True):
     leftovers: tuple[Leftover, ...] = ()
     unwire: tuple[ServerId, ...] = ()
     unknown: tuple[ServerId, ...] = ()
+    unserve: dict[str, str] = {}
+    """Of `Hello.unused`, those whose attachment is over."""
 
 
 def compare(hello: Hello, world: OrderWorld, busy: set[str]) -> Welcome:
@@ -79,7 +83,9 @@ def compare(hello: Hello, world: OrderWorld, busy: set[str]) -> Welcome:
                 # It has been given back in the ledger, so the word that this is gone must change nothing: nobody's attempt too.
                 leftovers.append(Leftover(server_id=server_id, host=host.facts.host, attempt=0))
     gone = [server_id for server_id in hello.wired if server_id not in busy and _needs_no_network(server_id, world)]
-    return Welcome(leftovers=tuple(leftovers), unwire=tuple(gone), unknown=tuple(unknown))
+    unused = {volume_id: attachment_id for volume_id, attachment_id in hello.unused.items() if volume_id not in busy}
+    over = world.books.volumes.over(unused) if unused else {}
+    return Welcome(leftovers=tuple(leftovers), unwire=tuple(gone), unknown=tuple(unknown), unserve=over)
 
 
 def _mend_power(host: HostInventory, hello: Hello, world: OrderWorld, busy: set[str]) -> None:

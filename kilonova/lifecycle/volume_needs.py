@@ -58,6 +58,10 @@ class VolumeStore(Exports, Protocol):
         """Volume id → the attachment it is served to."""
         ...
 
+    async def unused(self) -> Mapping[str, str]:
+        """Of `exports`, those that nobody is connected to."""
+        ...
+
     async def close(self, keep: bool) -> None:
         """The role ends: `keep` leaves exports to the guests that go on, else nothing is served any more."""
         ...

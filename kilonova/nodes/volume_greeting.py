@@ -34,9 +34,8 @@ async def keep_saying_hello(node: VolumeNode, bus: Bus) -> None:
     """For ever; control that is away is asked again soon."""
     first = True
     while True:
-        hello = Hello(node=node.name, role="volume", at=time.time(), first=first)
         try:
-            await bus.ask(report_subject(node.name), hello, ANSWER_WITHIN_S, Welcome)
+            await _say_hello(node, bus, first)
         except KilonovaError as error:
             log.warning("hello: %s", error, extra={"action": "hello_again"})
             await asyncio.sleep(1.0)
@@ -44,6 +43,15 @@ async def keep_saying_hello(node: VolumeNode, bus: Bus) -> None:
         first = False
         node.journal.forget_old()
         await asyncio.sleep(EVERY_S)
+
+
+async def _say_hello(node: VolumeNode, bus: Bus, first: bool) -> None:
+    """Raises KilonovaError when control does not answer."""
+    hello = Hello(node=node.name, role="volume", at=time.time(), first=first, unused=dict(await node.store.unused()))
+    welcome = await bus.ask(report_subject(node.name), hello, ANSWER_WITHIN_S, Welcome)
+    for volume_id, attachment_id in welcome.unserve.items():
+        log.warning("%s is served to nobody any more", volume_id, extra={"action": "remove_leftover"})
+        await node.store.end_export(volume_id, attachment_id)
 
 
 def volume_answers(node: VolumeNode) -> Answerers:

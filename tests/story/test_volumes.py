@@ -17,7 +17,7 @@ from kilonova.saga.run import UNDO_TRIES
 from kilonova.sim import SimulatedCloud
 from kilonova.sim.faults import fail
 from tests.story.conftest import CloudOf
-from tests.story.deeds import blank_volume
+from tests.story.deeds import DEEDS, blank_volume
 from tests.story.ending import built, deleted, failed
 
 
@@ -158,6 +158,37 @@ async def test_a_volume_that_was_served_unheard_is_let_go_of_when_the_bus_is_bac
     assert cloud.messages.struck["ExportNotWanted"] == times
     await becomes(cloud, volume_id, "available")
     assert await cloud.volume.node.store.exports() == {}
+    await deleted(cloud, server_id)
+
+
+async def test_what_is_served_to_nobody_is_ended_at_the_next_hello(cloud_of: CloudOf) -> None:
+    """An attachment that failed: no answer came, and as long as its node tried to let go, the bus was away."""
+    cloud = await cloud_of(hosts=1)
+    store = cloud.volume.node.store
+    local = {"source_type": "image", "destination_type": "local", "uuid": cloud.furnished.image_id, "boot_index": 0}
+    server_id = await cloud.build(block_device_mapping_v2=[local, existing(await blank_volume(cloud))])
+    await built(cloud, server_id)
+    served = await store.exports()
+
+    async def away() -> None:
+        raise Unavailable("The message broker is away.")
+
+    cloud.messages.lose("ExportGiven", times=11)
+    for _ in range(UNDO_TRIES):
+        cloud.messages.strike("ExportNotWanted", away)
+    await DEEDS["attach_volume"].ask(cloud, server_id)
+    assert (await DEEDS["attach_volume"].ended(cloud, server_id)).status == "ACTIVE"
+    assert cloud.messages.struck["ExportNotWanted"] == UNDO_TRIES
+    await store.make(order("unknown"))
+    await store.export("unknown", "another", False)
+    assert len(await store.exports()) == 3
+
+    async def ended() -> bool:
+        return len(await store.exports()) < 3
+
+    await cloud.until(ended, "the next hello")
+    assert await store.exports() == {**served, "unknown": "another"}, "what the ledger never heard of is only named"
+    await store.remove("unknown")
     await deleted(cloud, server_id)
 
 

@@ -8,7 +8,7 @@ after this process or its machine has died is not told, and must have lost nothi
 import os
 import socket
 import subprocess
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import msgspec
@@ -21,6 +21,8 @@ from kilonova.errors import BuildFailed
 _MEMORY = 4 << 30
 _LOG = "daemon.log"
 _FILE = "export.json"
+_LISTENS = 10
+"""TCP_LISTEN, as the kernel shows it."""
 KEYS = "keys"
 NODE = "volume"
 EXPORT = "export"
@@ -82,6 +84,18 @@ def is_daemon_of(volume_id: str, words: list[bytes]) -> bool:
     """Whether this is the command line of a process that serves the volume."""
     mark = f"name={volume_id},".encode()
     return len(words) > 1 and b"qemu-storage-daemon" in words[0] and any(mark in word for word in words)
+
+
+def ports_in_use() -> set[int]:
+    """Of this network namespace, those that somebody is connected to, or was until just now. Blocks."""
+    found = set()
+    for table in ("tcp", "tcp6"):
+        with suppress(FileNotFoundError):  # there is no IPv6 here
+            for line in Path("/proc/self/net", table).read_text().splitlines()[1:]:
+                _, here, _, state, *_ = line.split()
+                if int(state, 16) != _LISTENS:
+                    found.add(int(here.rpartition(":")[2], 16))
+    return found
 
 
 def last_words(folder: Path) -> str:

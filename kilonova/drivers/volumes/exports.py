@@ -67,6 +67,14 @@ class Exports:
         """Volume id → attachment id."""
         return {volume_id: export.attachment_id for volume_id, (export, _) in self._running.items()}
 
+    async def unused(self) -> Mapping[str, str]:
+        """Of `served`, those that nobody is connected to."""
+        await self.adopt()
+        connected = await asyncio.to_thread(daemon.ports_in_use)
+        return {
+            volume_id: export.attachment_id for volume_id, (export, _) in self._running.items() if export.port not in connected
+        }
+
     @asynccontextmanager
     async def monitor(self, volume_id: str) -> AsyncIterator[tuple[Monitor, Export] | None]:
         """Its QMP while it is served, else None. Raises Unavailable when it does not answer."""

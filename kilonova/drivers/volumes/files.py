@@ -184,6 +184,9 @@ class VolumeFiles:
         await self._exports.adopt()
         return dict(self._exports.served())
 
+    async def unused(self) -> Mapping[str, str]:
+        return await self._exports.unused()
+
     async def snapshots(self) -> Mapping[str, tuple[str, ...]]:
         """Volume id → the snapshots in its file, of each whose file says so."""
         return await asyncio.to_thread(self._snapshots)

@@ -99,6 +99,10 @@ class SimulatedVolumes(Remains):
         """Volume id → the attachment it is served to."""
         return {str(volume_id): attachment for volume_id, attachment in self._exports.words.items()}
 
+    async def unused(self) -> dict[str, str]:
+        """All of them: nobody ever connects."""
+        return await self.exports()
+
     async def snapshots(self) -> Mapping[str, tuple[str, ...]]:
         """Volume id → its snapshots."""
         return {str(volume_id): tuple(sorted(self._snapshots(volume_id))) for volume_id in self._volumes.words}

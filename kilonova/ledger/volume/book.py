@@ -121,3 +121,6 @@ class Volumes:
 
     def release_server(self, server_id: str, now: float) -> None:
         self.of_servers.release_server(server_id, now)
+
+    def over(self, exports: Mapping[str, str]) -> dict[str, str]:
+        return self.of_servers.over(exports)

@@ -136,6 +136,12 @@ class VolumesOfServers:
             if attachment.delete_on_termination:
                 self._let_go(attachment.volume_id, now)
 
+    def over(self, exports: Mapping[str, str]) -> dict[str, str]:
+        book, ids = self._book, list(exports)
+        there, attached = book.volumes.many(ids), book.attachments.of_volumes(ids)
+        stand = {one.id for theirs in attached.values() for one in theirs}
+        return {volume_id: one for volume_id, one in exports.items() if volume_id in there and one not in stand}
+
     def _let_go(self, volume_id: str, now: float) -> None:
         """One with snapshots stays, as in Nova, where its deletion fails."""
         volume = self._book.volumes.get(volume_id)

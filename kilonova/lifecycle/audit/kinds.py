@@ -100,7 +100,7 @@ KINDS: dict[str, Kind] = {
     "half a volume": Kind("a folder that work on a volume has left", "removed"),
     "volume served to nobody": Kind(
         "a volume is served to an attachment that is over",
-        "no longer served; while a node has anything unknown, with `--unknown` only",
+        "no longer served, as at a node's hello if nobody is connected; while a node has anything unknown, with `--unknown` only",
     ),
     "volume status": Kind("a volume's status is not what it is attached to", "it is"),
     "volume work without order": Kind(

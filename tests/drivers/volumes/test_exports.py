@@ -107,3 +107,18 @@ async def test_a_file_that_is_damaged_is_a_refusal(volumes: Restart, tmp_path: P
     with pytest.raises(BuildFailed, match="could not be served"):
         await store.export(wanted.volume_id, "a1", False)
     assert await store.exports() == {}
+
+
+async def test_it_is_known_which_are_used(volumes: Restart) -> None:
+    store, one, two = volumes(), order(), order()
+    for wanted in (one, two):
+        await store.make(wanted)
+    address = await store.export(one.volume_id, "a1", False)
+    await store.export(two.volume_id, "a2", False)
+    both = {one.volume_id: "a1", two.volume_id: "a2"}
+    assert await store.unused() == both
+    _, guest = await asyncio.open_connection(address.host, address.port)
+    assert await store.unused() == {two.volume_id: "a2"}
+    assert await store.exports() == both
+    guest.close()
+    await guest.wait_closed()
