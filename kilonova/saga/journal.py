@@ -7,7 +7,7 @@ order comes again and every step can be repeated. No waiting, no queries by cont
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +34,8 @@ class Entry:
     reason: str
     notes: bytes
     """What the watch wants kept with it: the spans so far."""
+    taken_up: bool = False
+    """Its next step may have been begun before, by a process that is gone."""
 
 
 class Journal:
@@ -56,13 +58,10 @@ class Journal:
 
     def begin(self, key: str, saga: Saga[Any, Any, Any], record: Any) -> Entry:
         """The saga's first line; if there is one already, that one stands."""
-        self._db.execute(
-            "INSERT OR IGNORE INTO sagas VALUES (?, ?, 'forward', 0, ?, '', x'')",
-            (key, saga.name, msgspec.msgpack.encode(record)),
-        )
-        entry = self.entry(key)
-        assert entry is not None
-        return entry
+        body = msgspec.msgpack.encode(record)
+        new = self._db.execute("INSERT OR IGNORE INTO sagas VALUES (?, ?, 'forward', 0, ?, '', x'')", (key, saga.name, body))
+        there = None if new.rowcount else self.entry(key)
+        return there or Entry(key, saga.name, "forward", 0, body, "", b"")
 
     def advance(self, key: str, step: int, record: Any, notes: bytes) -> None:
         """So many steps are done, and this is known now."""
@@ -103,12 +102,12 @@ class Journal:
     def entry(self, key: str) -> Entry | None:
         query = "SELECT key, saga, direction, step, record, reason, notes FROM sagas WHERE key = ?"
         row = self._db.execute(query, (key,)).fetchone()
-        return None if row is None else Entry(*row)
+        return None if row is None else replace(Entry(*row), taken_up=True)
 
     def entries(self) -> list[Entry]:
         """What was under way when the process ended."""
         rows = self._db.execute("SELECT key, saga, direction, step, record, reason, notes FROM sagas ORDER BY key").fetchall()
-        return [Entry(*row) for row in rows]
+        return [replace(Entry(*row), taken_up=True) for row in rows]
 
     def keep_report(self, key: str, body: bytes) -> None:
         self._db.execute("INSERT OR REPLACE INTO reports VALUES (?, ?)", (key, body))

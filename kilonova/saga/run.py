@@ -1,8 +1,8 @@
 """Carries a saga out: forward, and when a step fails, back. The only place that catches whatever a step raises.
 
 A step that raises has left nothing behind; so what is undone are the finished steps, last first, and one that is `unsure` before
-them. After a crash the step that was under way is done again (going forward) or undone too (going back): both are safe because
-steps are repeatable.
+them. After a crash the step that was under way is done again (going forward), and is unsure then, as its first time may have left
+something; or it is undone too (going back): both are safe because steps are repeatable.
 """
 
 import asyncio
@@ -89,7 +89,8 @@ async def run(
             continue
         reason, final = _reason(error, step)
         journal.turn_back(entry.key, number, reason, watch.notes(entry.key))
-        standing = saga.steps[: number + 1 if step.unsure else finished]
+        unsure = step.unsure or (entry.taken_up and number == entry.step)
+        standing = saga.steps[: number + 1 if unsure else finished]
         return await _go_back(saga, entry.key, record, world, (journal, watch), standing, step.name, reason, final)
     return Outcome(record)
 

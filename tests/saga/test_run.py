@@ -96,6 +96,13 @@ class Quiet:
             raise asyncio.CancelledError
 
 
+class Waits(Quiet):
+    """Where a step can be ended before it has done anything."""
+
+    async def before(self, key: str, step: str, record: Any) -> None:
+        await asyncio.sleep(0)
+
+
 @pytest.fixture
 def journal(tmp_path: Path) -> Any:
     made = Journal(tmp_path / "journal.sqlite")
@@ -207,6 +214,24 @@ async def test_after_a_crash_going_forward_it_goes_on(tmp_path: Path, point: tup
     assert outcome.record == Two(name="x", one=1, two=2)
     assert set(table.there) == {"one", "two"}
     assert max(table.done.count(what) for what in ("one", "two", "tell")) <= 2
+
+
+@pytest.mark.parametrize("late", [True, False])
+@pytest.mark.parametrize("point", POINTS[:4])
+async def test_after_a_crash_a_step_that_fails_is_undone_too(tmp_path: Path, point: tuple[str, str], late: bool) -> None:
+    """Seed 20691: the deadline had passed, so the step was not even begun again; or it is, and is refused."""
+    table, file = Table(), tmp_path / "journal.sqlite"
+    first = Journal(file)
+    with pytest.raises(asyncio.CancelledError):
+        await carry(first, table, Quiet(point))
+    first.close()
+    table.fails = {} if late else {point[1].removeprefix("make_"): BuildFailed("No luck.")}
+    second = Journal(file)
+    (entry,) = second.entries()
+    outcome = await run(SAGA, entry, table, second, Waits(), deadline=time.time() + (-1 if late else 60))
+    second.close()
+    assert outcome.failed_step == point[1]
+    assert table.there == []
 
 
 @pytest.mark.parametrize("point", [("undone", "make_two"), ("undone", "make_one")])
