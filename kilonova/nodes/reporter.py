@@ -55,6 +55,9 @@ class Reporter:
         batch = self._batch([body for _, body in rows])
         if batch is None:
             return False
+        if rows:
+            # Without power a node must not take back, as overdue, what control believes to be done: one wait for all of a batch.
+            self._journal.settle()
         try:
             await self._bus.ask(report_subject(self._node), batch, ANSWER_WITHIN_S, Confirmed)
         except KilonovaError as error:

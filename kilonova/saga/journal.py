@@ -1,9 +1,11 @@
 """What survives kill -9 on a node: for each saga under way, how far it is and the record as it stands.
 
 One SQLite file. `synchronous=NORMAL` is enough: a killed process loses nothing, and after a power cut the ledger's
-order comes again and every step can be repeated. No waiting, no queries by content.
+order comes again and every step can be repeated. The disk is waited for where that is not so: when a saga turns back, before
+its last word goes out (`settle`), for numbers that must grow. No queries by content.
 """
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,8 @@ import msgspec
 import pysqlite3.dbapi2 as sqlite
 
 from kilonova.saga.saga import Saga
+
+log = logging.getLogger(__name__)
 
 REMEMBERED_S = 3600.0
 WRITES = ("begin", "advance", "turn_back", "finish", "drop", "drop_reports")
@@ -43,6 +47,7 @@ class Journal:
 
     def __init__(self, file: Path | str) -> None:
         self._db = sqlite.connect(str(file), isolation_level=None, cached_statements=64)
+        self._settled = -1
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA busy_timeout = 5000")
@@ -135,6 +140,19 @@ class Journal:
         """All numbers up to this one may be given away from now on. On the disk when this returns."""
         with self._waiting_for_the_disk():
             self._db.execute("INSERT OR REPLACE INTO numbers VALUES (1, ?)", (number,))
+
+    def settle(self) -> None:
+        """All that was written so far is on the disk when this returns, unless that is full: what was told is not forgotten."""
+        changes = self._db.total_changes
+        if changes == self._settled:
+            return
+        try:
+            with self._waiting_for_the_disk():
+                self._db.execute(f"PRAGMA user_version = {changes % 2**31}")  # a change that says nothing; one commit
+        except sqlite.OperationalError as error:
+            log.warning("journal: %s", error, extra={"action": "not_settled"})  # only a power cut now would be one too many
+        else:
+            self._settled = changes
 
     @contextmanager
     def _waiting_for_the_disk(self) -> Iterator[None]:

@@ -28,6 +28,10 @@ class WatchedJournal(Journal):
         with self._watched():
             super().reserve(number)
 
+    def settle(self) -> None:
+        with self._watched():
+            super().settle()
+
     @contextmanager
     def _watched(self) -> Iterator[None]:
         said: list[str] = []

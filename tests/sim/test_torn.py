@@ -71,3 +71,31 @@ def test_what_was_waited_for_is_there_without_power_too(tmp_path: Path) -> None:
     assert entry is not None
     assert entry.direction == "back"
     assert fall(found, file, 10**9) == 0, "an earlier process has waited for it"
+
+
+def test_what_has_settled_is_there_without_power_too(tmp_path: Path) -> None:
+    file = tmp_path / "journal.sqlite"
+    journal = WatchedJournal(file)
+    journal.keep_report("told", b"it runs")
+    assert journal.synced == 0
+    journal.settle()
+    synced = journal.synced
+    journal.settle()
+    assert journal.synced == synced > 0, "nothing was written since"
+    journal.keep_report("not told", b"it runs")
+    assert fall(journal, file, 10**9) > 0
+    found = Journal(file)
+    assert found.reports(9) == [("told", b"it runs")]
+    found.close()
+
+
+def test_a_full_disk_keeps_nobody_from_telling(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.sqlite")
+    journal.keep_report("told", b"it runs")
+    journal._db.execute("PRAGMA query_only = ON")  # as a full disk: nothing can be written
+    journal.settle()
+    journal._db.execute("PRAGMA query_only = OFF")
+    assert journal._settled == -1, "it is tried again"
+    journal.settle()
+    assert journal._settled > 0
+    journal.close()

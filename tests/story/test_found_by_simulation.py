@@ -204,3 +204,18 @@ async def test_what_a_node_has_forgotten_of_a_build_that_failed_goes_by_itself(
         assert await failed(cloud, server_id) == server
         assert await history(cloud, server_id) == [before], "what became of the build is not told anew"
         await deleted(cloud, server_id)
+
+
+async def test_what_control_was_told_is_not_forgotten_when_the_power_was_off(tmp_path: Path, furnished: Path) -> None:
+    """Seed 20758: a node took up a build that it had ended, was too late, and wiped the disks of a server that was ACTIVE."""
+    async with MachineWithoutPower(tmp_path / "cloud", hosts=1, template=furnished) as cloud:
+        cloud.opens = lambda file: WentOn(file, 4)
+        await cloud.restart("compute-1")
+        await built(cloud, server_id := await cloud.build())
+        cloud.steps.at("before", "report_running", fail)
+        await cloud.crash("compute-1")
+        assert cloud.lost, "nothing was forgotten"
+        await cloud.restart("compute-1")
+        await built(cloud, server_id)
+        assert not cloud.steps.fired["before", "report_running"], "it was taken up again"
+        await deleted(cloud, server_id)
