@@ -3,6 +3,7 @@
 That is all that control must be told to leave the node in peace. It filters and routes nothing.
 """
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 from kilonova.drivers.simulation import Memory
@@ -11,7 +12,7 @@ from kilonova.model.ids import ServerId
 from kilonova.model.port import Port
 
 
-class RememberedFabric:
+class RememberedFabric(ABC):
     """That part of a Network. `state` keeps it over a restart."""
 
     def __init__(self, state: Path | None) -> None:
@@ -29,9 +30,13 @@ class RememberedFabric:
         """As `take_group`."""
         return self._take("router", plan.id, plan.revision)
 
+    @abstractmethod
+    async def inventory(self) -> set[ServerId]:
+        """The servers that have ports here."""
+
     async def take_ports(self, server_id: ServerId, revision: int, ports: tuple[Port, ...]) -> int:
-        """As `take_group`."""
-        return self._take("server", server_id, revision)
+        """As `take_group`; of a server without ports here, which may be gone by now, nothing is remembered."""
+        return self._take("server", server_id, revision) if server_id in await self.inventory() else revision
 
     async def drop(self, gone: Known) -> None:
         """Forget it, unless something newer was heard of."""

@@ -6,6 +6,7 @@ import pytest
 
 from kilonova.build.needs import Network
 from kilonova.drivers.network.simulated import SimulatedNetwork
+from kilonova.drivers.network.user import UserNetwork
 from kilonova.errors import BuildFailed
 from kilonova.model.fabric import Known
 from kilonova.model.ids import ServerId
@@ -64,6 +65,7 @@ async def test_plans_are_remembered_by_their_revision(tmp_path: Path) -> None:
     assert await node.take_group(a_group(revision=1)) == 2
     assert await node.take_router(a_router(3)) == 3
     assert await node.take_network(OUTER) == 1
+    await node.wire(ONE, (a_port(5),), {})
     assert await node.take_ports(ONE, 4, ()) == 4
     again = SimulatedNetwork(tmp_path / "net.log")
     assert {(one.kind, one.revision) for one in await again.known()} == {
@@ -78,3 +80,13 @@ async def test_plans_are_remembered_by_their_revision(tmp_path: Path) -> None:
     assert {one.kind for one in await again.known()} == {"router", "network"}
     await again.close(keep=False)
     assert await SimulatedNetwork(tmp_path / "net.log").known() == ()
+
+
+async def test_ports_of_a_server_that_is_gone_are_not_remembered(tmp_path: Path) -> None:
+    """Seed 20823: the plan of its ports came after its end."""
+    for node in (SimulatedNetwork(tmp_path / "net.log"), UserNetwork(tmp_path / "user")):
+        await node.wire(ONE, (a_port(5),), {})
+        assert await node.take_ports(ONE, 4, ()) == 4
+        await node.unwire(ONE)
+        assert await node.take_ports(ONE, 5, ()) == 5
+        assert await node.known() == ()
