@@ -39,6 +39,7 @@ async def compute(settings: Settings) -> None:
     async with connected(settings, name, on_bus(faults)) as bus:
         journal = on_journal(Journal(home / "journal.sqlite"), faults)
         node = ComputeNode(name, hosts, bus, journal, recorder, Together(recorder, faults), settings.network_limit_s)
+        node.resume()  # before any order is heard: one that ends what is under way must find it
         await asyncio.gather(*(bus.serve_queue("compute", host, node.handlers()) for host in hosts))
 
         async def console(wanted: ConsoleWanted, _: Any) -> ConsoleText:
@@ -46,7 +47,6 @@ async def compute(settings: Settings) -> None:
 
         await bus.answer(ask_subject(name), "node", {ConsoleWanted: console, **compute_answers(node)})
         greeting = Greeting(hosts)
-        node.resume()
         told = False
         try:
             await serve_until_told(keep_saying_hello(node, bus, greeting.hurry), node.reporter.run())

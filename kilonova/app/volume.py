@@ -36,9 +36,9 @@ async def volume(settings: Settings) -> None:
     async with connected(settings, name, on_bus(faults)) as bus:
         journal = on_journal(Journal(home / "journal.sqlite"), faults)
         node = VolumeNode(name, store, bus, journal, recorder, Together(recorder, faults), faults, wishes)
+        node.resume()  # before any order is heard: one that ends what is under way must find it
         await bus.serve_queue("volume", name, node.handlers())
         await bus.answer(ask_subject(name), "node", volume_answers(node))
-        node.resume()
         told = False
         try:
             await serve_until_told(keep_saying_hello(node, bus), node.reporter.run())

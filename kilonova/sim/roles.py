@@ -218,13 +218,13 @@ class ComputeRole(Role):
         limit_s = self.ground.terms.network_limit_s
         self.node = ComputeNode(NodeName(self.name), hands, self.bus, self.journal, recorder, watch, limit_s)
         self._has_begun = True
+        self.node.resume()
         for host in self.hosts:
             await self.bus.serve_queue("compute", host, self.node.handlers())
         await self.bus.answer(ask_subject(self.name), "node", compute_answers(self.node))
         hurry = asyncio.Event()
         for one in hands.values():
             one.hypervisor.watch(lambda server_id, power: hurry.set())
-        self.node.resume()
         return keep_saying_hello(self.node, self.bus, hurry), self.node.reporter.run()
 
     async def bury(self) -> None:
@@ -269,9 +269,9 @@ class VolumeRole(Role):
         faults = NamedFaults("volume", {}, self.home / "faults")
         self.node = VolumeNode(NodeName(self.name), store, self.bus, self.journal, recorder, watch, faults, self._attempts())
         self._has_begun = True
+        self.node.resume()
         await self.bus.serve_queue("volume", self.name, self.node.handlers())
         await self.bus.answer(ask_subject(self.name), "node", volume_answers(self.node))
-        self.node.resume()
         return greet_as_volume_node(self.node, self.bus), self.node.reporter.run()
 
     async def bury(self) -> None:

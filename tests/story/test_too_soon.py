@@ -6,6 +6,7 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from kilonova.api.compute.service import SERVICE as COMPUTE
@@ -13,6 +14,7 @@ from kilonova.api.image.service import SERVICE as IMAGE
 from kilonova.api.volume.service import SERVICE as VOLUME
 from kilonova.build.report import BuildProgress
 from kilonova.bus.port import Delivery, Parcel
+from kilonova.bus.simulated import LocalBus
 from kilonova.model.ids import HostName, ServerId, new_uuid
 from kilonova.nodes.sweeper import Sweeper
 from kilonova.sim import SimulatedCloud
@@ -157,6 +159,30 @@ async def test_an_action_that_waits_behind_another_does_not_begin_after_the_dele
     await cloud.wait_for(server_id, "DELETED")
     await a_while()
     assert before(cloud, "make_new_disks") == 0
+    await deleted(cloud, server_id)
+
+
+async def test_a_node_that_starts_takes_up_what_was_under_way_before_it_hears_what_is_new(
+    cloud_of: CloudOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker hands over at once what lies in a queue, while the node is still starting."""
+    cloud = await cloud_of(hosts=1)
+    hold, server_id = await held(cloud, "start_guest", cloud.build(networks="none"))
+    await cloud.crash("compute-1")
+    hold.released.set()
+    assert await cloud.delete(server_id) == 204
+    serve = LocalBus.serve_queue
+
+    async def slowly(bus: LocalBus, kind: Any, name: str, handlers: Any, **more: Any) -> None:
+        await serve(bus, kind, name, handlers, **more)
+        await a_while()
+
+    monkeypatch.setattr(LocalBus, "serve_queue", slowly)
+    await cloud.restart("compute-1")
+    await cloud.wait_for(server_id, "DELETED")
+    await a_while()
+    steps = [step for when, step in cloud.steps.seen if when == "before"]
+    assert "start_guest" not in steps[steps.index("wipe_disks") :], "a guest for a server that is gone"
     await deleted(cloud, server_id)
 
 
