@@ -13,7 +13,7 @@ from kilonova.model.guest import Disk, Guest, HostFacts, PowerState
 from kilonova.model.ids import HostName, NodeName, PortId, ServerId
 from kilonova.model.port import Port, Wire
 from kilonova.model.span import Span
-from kilonova.model.volume_link import NbdAddress
+from kilonova.model.volume_link import NbdAddress, VolumeLink
 
 Progress = Callable[[str, float], None]
 """Called with a sentence and a share of 0..1 while something long goes on."""
@@ -234,6 +234,10 @@ class ComputeWorld(Protocol):
 
     def number_of_wish(self, attempt: int) -> int:
         """See build/wishes.py."""
+        ...
+
+    def has_ended(self, link: VolumeLink) -> bool:
+        """Whether this attachment was undone here, or could not be made: what was ordered before may name it still."""
         ...
 
     def tell(self, progress: BuildProgress) -> None:

@@ -3,19 +3,20 @@
 A server that is off needs nothing from its node: it asks for its volumes when it starts.
 """
 
+from typing import Any
+
 from kilonova.build.admit import OrderWorld
 from kilonova.build.export import close_exports, open_export
 from kilonova.build.needs import ComputeWorld
-from kilonova.build.record import grow
+from kilonova.build.record import Placed, grow
 from kilonova.build.report import TaskDone, TaskFailed
 from kilonova.errors import BadRequest
 from kilonova.lifecycle.task import Asked, Asking, ServerAction, ask_again, order_task, report_done
 from kilonova.model.guest import Disk
-from kilonova.model.ids import new_uuid
 from kilonova.model.server import Server
 from kilonova.model.volume_link import VolumeLink
 from kilonova.model.volume_wish import AttachWish
-from kilonova.saga import Saga
+from kilonova.saga import Outcome, Saga
 
 
 class AttachVolume(Asked, frozen=True, kw_only=True):
@@ -86,7 +87,9 @@ async def pull_volume_out(detach: DetachVolume, world: ComputeWorld) -> DetachVo
 
 
 async def put_volume_back(detach: DetachVolume, world: ComputeWorld) -> None:
-    """As an undo: it is the server's still, so the running guest has it again."""
+    """As an undo: it is the server's still, so the running guest has it again; unless it never came to be attached."""
+    if world.has_ended(detach.old_volume):
+        return
     disk = await open_export(detach, detach.old_volume, world)
     await world.hypervisor(detach.host).plug_disk(detach.server_id, disk)
 
@@ -117,6 +120,15 @@ DETACH_VOLUME = (
 )
 
 
+def ended_attachment(order: Placed, outcome: Outcome[Any]) -> VolumeLink | None:
+    """On the node, at the end of any saga: the attachment that is over now. No order that still names it serves it again."""
+    if isinstance(order, DetachVolume) and outcome.done:
+        return order.old_volume
+    if isinstance(order, AttachVolume) and not outcome.done and plug_volume_in.__name__ not in outcome.left:
+        return order.new_volume
+    return None
+
+
 def note_attached(attach: AttachVolume, report: TaskDone, world: OrderWorld) -> None:
     """On control: the volume is in use; one that was said to be so already may be on its way out by now."""
     if not attach.again:
@@ -126,23 +138,18 @@ def note_attached(attach: AttachVolume, report: TaskDone, world: OrderWorld) -> 
 def note_not_attached(attach: AttachVolume, report: TaskFailed, world: OrderWorld) -> None:
     """On control: the volume is available again, unless the guest did not let go of it; the history says why.
 
-    An export that its node could not be told to end is ended when the node is back: what lies in its queue says so.
+    What was ordered since may name it, and does not serve it: see `ended_attachment`. An export that its node could not be
+    told to end is ended when the node is back: what lies in its queue says so.
     """
-    in_guest = plug_volume_in.__name__ in report.left
-    if attach.again:
-        if not in_guest:
-            _is_not_in_guest(attach, attach.new_volume, world)
-        return
-    note = world.books.volumes.attached if in_guest else world.books.volumes.rolled_back
-    note(attach.new_volume.attachment_id, report.at)
+    if plug_volume_in.__name__ not in report.left:
+        world.books.volumes.detached(attach.new_volume.attachment_id, report.at)
+    elif not attach.again:
+        world.books.volumes.attached(attach.new_volume.attachment_id, report.at)
 
 
 def note_detached(detach: DetachVolume, report: TaskDone, world: OrderWorld) -> None:
-    """On control: the volume is available again."""
-    if detach.again:
-        _is_not_in_guest(detach, detach.old_volume, world)
-    else:
-        world.books.volumes.detached(detach.old_volume.attachment_id, report.at)
+    """On control: the volume is available again, whatever was ordered since: see `ended_attachment`."""
+    world.books.volumes.detached(detach.old_volume.attachment_id, report.at)
 
 
 def note_not_detached(detach: DetachVolume, report: TaskFailed, world: OrderWorld) -> None:
@@ -168,14 +175,6 @@ def _ask_until_told(task: Asked, link: VolumeLink, world: OrderWorld) -> None:
     """As long as the volume is the server's."""
     if link.attachment_id in {one.attachment_id for one in world.books.volumes.links_of_server(task.server_id)}:
         ask_again(task, world)
-
-
-def _is_not_in_guest(task: Asked, link: VolumeLink, world: OrderWorld) -> None:
-    """A late word: the volume is free, unless something was asked of the server since, which may have plugged it in again."""
-    if task.server_id in world.books.orders.open_servers():
-        ask_again(task, world, new_uuid())
-    else:
-        world.books.volumes.detached(link.attachment_id, world.desk.now)
 
 
 VOLUMES = {

@@ -2,6 +2,8 @@
 
 from contextlib import suppress
 
+from msgspec.structs import replace
+
 from kilonova.build.connect import ask_for_network
 from kilonova.build.export import close_exports, in_order, open_exports
 from kilonova.build.needs import ComputeWorld
@@ -16,7 +18,11 @@ PATIENCE_S = 60.0
 
 
 async def find_disks(start: Placed, world: ComputeWorld) -> Disked:
-    """Its disks as they are, local ones and volumes; it is not started without one of them."""
+    """Its disks as they are, local ones and volumes; it is not started without one of them.
+
+    A volume that was on its way in or out when this was ordered may not be the server's any more.
+    """
+    start = replace(start, volumes=tuple(link for link in start.volumes if not world.has_ended(link)))
     local = await world.disks(start.host).existing(start)
     try:
         volumes = await open_exports(start, world)

@@ -14,7 +14,7 @@ from kilonova.build.report import Report, ServerNotBuilt, TaskFailed
 from kilonova.build.wishes import WishNumbers
 from kilonova.bus.port import Bus, Delivery, Handlers
 from kilonova.lifecycle.actions import SERVER_ACTIONS
-from kilonova.lifecycle.attach import DETACH_VOLUME, AttachVolume
+from kilonova.lifecycle.attach import AttachVolume, ended_attachment
 from kilonova.lifecycle.remove import REMOVE, Removal
 from kilonova.lifecycle.task import Asked
 from kilonova.model.ids import HostName, NodeName, ServerId
@@ -50,7 +50,7 @@ class ComputeNode:
         self.reporter = Reporter(self.name, self.bus, self.journal)
         number_of_wish = WishNumbers(self.journal).number_of_wish
         self.hands = ComputeHands(
-            self.name, self.hosts, self.bus, self.reporter, self._note, number_of_wish, self.network_limit_s
+            self.name, self.hosts, self.bus, self.reporter, self._note, number_of_wish, self._has_ended, self.network_limit_s
         )
         self.worker = Worker(self.hands, self.journal, self.recorder, self.watch, self._last_word, self.reporter.wake)
 
@@ -113,15 +113,17 @@ class ComputeNode:
             self.recorder.note(job.key, span)
 
     def _is_over(self, order: Placed, key: str) -> bool:
-        over = [key, f"{order.server_id}/{order.attempt}/{REMOVE.name}"]
-        if isinstance(order, AttachVolume):
-            over.append(_detached(order.new_volume))
-        return self.journal.is_over(*over)
+        if isinstance(order, AttachVolume) and self._has_ended(order.new_volume):
+            return True
+        return self.journal.is_over(key, f"{order.server_id}/{order.attempt}/{REMOVE.name}")
+
+    def _has_ended(self, link: VolumeLink) -> bool:
+        return self.journal.is_over(_ended(link))
 
     def _last_word(self, job: Job, outcome: Outcome[Any]) -> Report | None:
         """What the steps kept, or why they failed."""
-        if job.saga is DETACH_VOLUME and outcome.done:
-            self.journal.drop(_detached(job.order.old_volume))
+        if (link := ended_attachment(job.order, outcome)) is not None:
+            self.journal.drop(_ended(link))
         kept = self.hands.last_word((job.order.server_id, job.order.host))
         if outcome.done:
             return kept
@@ -138,9 +140,9 @@ def _key(order: Placed | Removal, saga: Saga[Any, Any, Any]) -> str:
     return f"{order.server_id}/{order.attempt}/{saga.name}{which}"
 
 
-def _detached(link: VolumeLink) -> str:
+def _ended(link: VolumeLink) -> str:
     """Under which the journal remembers that this attachment is over: an order that comes late must not begin it anew."""
-    return f"{link.attachment_id}/detached"
+    return f"{link.attachment_id}/ended"
 
 
 def _not_built(order: Placed, outcome: Outcome[Any]) -> ServerNotBuilt:

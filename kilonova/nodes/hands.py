@@ -13,6 +13,7 @@ from kilonova.bus.port import Bus, Parcel
 from kilonova.bus.subjects import live_subject, queue
 from kilonova.model.ids import HostName, NodeName, ServerId, new_uuid
 from kilonova.model.span import Span
+from kilonova.model.volume_link import VolumeLink
 from kilonova.nodes.reporter import Reporter
 
 Told = TypeVar("Told", bound=Struct)
@@ -44,6 +45,7 @@ class ComputeHands:
     reporter: Reporter
     note: Callable[[tuple[ServerId, HostName], Span], None]
     number_of_wish: Callable[[int], int]
+    has_ended: Callable[[VolumeLink], bool]
     network_limit_s: float
     _last_words: dict[tuple[ServerId, HostName], Report] = field(default_factory=dict)
     _telling: set[asyncio.Task[None]] = field(default_factory=set)

@@ -73,8 +73,8 @@ class Late(Hold):
             await fail(moment)
 
 
-async def too_late(cloud_of: CloudOf, step: str) -> tuple[SimulatedCloud, str, str, Late]:
-    """A server whose volume's attaching (or detaching) stands before a step when its time ends: (cloud, server, volume, step)."""
+async def held_up(cloud_of: CloudOf, step: str) -> tuple[SimulatedCloud, str, str, Late]:
+    """A server whose volume's attaching (or detaching) stands before a step: (cloud, server, volume, step)."""
     cloud, late = await cloud_of(hosts=1, services=WITH_VOLUMES), Late()
     await built(cloud, server_id := await cloud.build())
     cloud.steps.at("before", step, late)
@@ -83,29 +83,40 @@ async def too_late(cloud_of: CloudOf, step: str) -> tuple[SimulatedCloud, str, s
         await becomes(cloud, volume_id, "in-use")
         await detach(cloud, server_id, volume_id)
     await cloud.until(late.reached, f"{step} to begin")
+    return cloud, server_id, volume_id, late
+
+
+async def too_late(cloud_of: CloudOf, step: str) -> tuple[SimulatedCloud, str, str, Late]:
+    """As `held_up`, and its time is over."""
+    cloud, server_id, volume_id, late = await held_up(cloud_of, step)
     await it_is_later(cloud, LIMIT_S + 1)
     assert await status_of(cloud, volume_id) == "in-use"
     assert "was not over within its time" in await said(cloud, server_id)
     return cloud, server_id, volume_id, late
 
 
+async def ask_behind(cloud: SimulatedCloud, deed: str, order: str, server_id: str) -> None:
+    """The order has arrived, and waits for what is under way."""
+    asked = cloud.messages.seen[order]
+    await DEEDS[deed].ask(cloud, server_id)
+
+    async def there() -> bool:
+        return bool(cloud.messages.seen[order] > asked)
+
+    await cloud.until(there, "the order to arrive")
+
+
 @pytest.mark.parametrize("rebooted", [False, True])
 @pytest.mark.parametrize("fails", [False, True])
 @pytest.mark.parametrize("step", ["plug_volume_in", "pull_volume_out"])
 async def test_a_last_word_that_is_late_counts(cloud_of: CloudOf, step: str, fails: bool, rebooted: bool) -> None:
-    """Also with a reboot behind it, which was ordered while the volume was said to be the server's, and plugs it in again."""
+    """Also with a reboot behind it, which was ordered while the volume was said to be the server's."""
     cloud, server_id, volume_id, late = await too_late(cloud_of, step)
     if rebooted:
-        asked = cloud.messages.seen["Reboot"]
-        await DEEDS["reboot"].ask(cloud, server_id)
-
-        async def there() -> bool:
-            return bool(cloud.messages.seen["Reboot"] > asked)
-
-        await cloud.until(there, "the order to arrive")
+        await ask_behind(cloud, "reboot", "Reboot", server_id)
     late.fails = fails
     late.released.set()
-    stays = fails if step == "pull_volume_out" else rebooted or not fails
+    stays = fails if step == "pull_volume_out" else not fails
     await becomes(cloud, volume_id, "in-use" if stays else "available")
     assert "was not over within its time" in await said(cloud, server_id), "that it was late is not forgotten"
     await deleted(cloud, server_id)
@@ -124,4 +135,37 @@ async def test_what_comes_after_the_detaching_does_not_attach_again(cloud_of: Cl
     await a_while()
     assert before(cloud, "serve_to_host") == begun
     assert not await served(cloud)
+    await deleted(cloud, server_id)
+
+
+@pytest.mark.parametrize("step", ["plug_volume_in", "pull_volume_out"])
+@pytest.mark.parametrize(("deed", "order", "fails_at"), [("reboot", "Reboot", ""), ("resize", "Resize", "use_larger_disks")])
+async def test_what_was_ordered_meanwhile_does_not_serve_it_again(
+    cloud_of: CloudOf, step: str, deed: str, order: str, fails_at: str
+) -> None:
+    """Its order names the volume still, which could not be attached, or was pulled out; so does the undo of one that fails."""
+    cloud, server_id, volume_id, late = await held_up(cloud_of, step)
+    await ask_behind(cloud, deed, order, server_id)
+    if fails_at:
+        cloud.steps.at("after", fails_at, fail)
+    late.fails, wished = step == "plug_volume_in", cloud.messages.seen["ExportWanted"]
+    late.released.set()
+    await becomes(cloud, volume_id, "available")
+    assert cloud.messages.seen["ExportWanted"] == wished, "nobody has asked for it again"
+    assert (await cloud.server(server_id)).status == "ACTIVE"
+    assert not fails_at or ("undone", "end_small_guest") in cloud.steps.seen
+    await deleted(cloud, server_id)
+    await becomes(cloud, volume_id, "available")
+
+
+async def test_a_detaching_that_fails_does_not_put_back_what_never_came(cloud_of: CloudOf) -> None:
+    """It was asked for while nobody knew whether the volume is in the guest."""
+    cloud, server_id, volume_id, late = await too_late(cloud_of, "plug_volume_in")
+    await detach(cloud, server_id, volume_id)
+    cloud.steps.at("after", "pull_volume_out", fail)
+    late.fails, wished = True, cloud.messages.seen["ExportWanted"]
+    late.released.set()
+    await becomes(cloud, volume_id, "available")
+    assert cloud.messages.seen["ExportWanted"] == wished
+    assert "was made to fail" in await said(cloud, server_id), "the detaching has failed"
     await deleted(cloud, server_id)
