@@ -103,14 +103,15 @@ class Nemesis:
         """It has on the disk what an earlier process has waited for."""
         return WatchedJournal(file, self._synced.get(file, 0))
 
-    def fell(self, journal: Journal, file: Path) -> None:
-        """A journal whose process has died: sometimes the machine's power went with it."""
+    def fell(self, journal: Journal, file: Path) -> bool:
+        """A journal whose process has died: True when the machine's power went with it."""
         most = int(self.plan["torn"]) if self.active else 0
         cut = fall(journal, file, self.chance.randrange(most) if most else 0)
         if isinstance(journal, WatchedJournal):
             self._synced[file] = journal.synced
         if cut:
             self.chronicle.fault("torn", f"{file.parent.name}'s journal lacks its last {cut} bytes")
+        return cut > 0
 
     # Now and then.
 

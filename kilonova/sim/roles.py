@@ -6,7 +6,7 @@ What outlives a role is what would outlive its process: the ledger, a node's fol
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +30,7 @@ from kilonova.drivers.volumes.simulated import SimulatedVolumes
 from kilonova.errors import BuildFailed, Unavailable
 from kilonova.ledger.ledger import Ledger
 from kilonova.model.guest import HostFacts
-from kilonova.model.ids import HostName, NodeName
+from kilonova.model.ids import HostName, NodeName, ServerId
 from kilonova.nodes.attempts import Attempts
 from kilonova.nodes.compute import ComputeNode
 from kilonova.nodes.control import ControlNode
@@ -99,6 +99,11 @@ class Door:
             raise BuildFailed(f"The snapshot could not be stored: the image service answered {answer.status_code}.")
 
 
+def _closed(journal: Journal, file: Path) -> bool:
+    journal.close()
+    return False
+
+
 @dataclass(frozen=True)
 class Ground:
     """What all roles stand on."""
@@ -118,8 +123,10 @@ class Ground:
     web: Web = web
     """Makes the HTTP application of a control that begins."""
     open_journal: Callable[[Path], Journal] = Journal
-    fell: Callable[[Journal, Path], None] = lambda journal, file: journal.close()
-    """What becomes of a journal and its file when its process dies."""
+    fell: Callable[[Journal, Path], bool] = _closed
+    """What becomes of a journal and its file when its process dies; True when the machine's power went with it."""
+    ended: Callable[[Iterable[ServerId]], None] = lambda server_ids: None
+    """Told of servers whose guests are gone with their machine's power."""
     door: Door = field(default_factory=Door)
 
 
@@ -165,7 +172,11 @@ class Role:
         self.process.kill()
         if self._journal_open:
             self._journal_open = False
-            self.ground.fell(self.journal, self._journal_file)
+            if self.ground.fell(self.journal, self._journal_file):
+                self.lose_power()
+
+    def lose_power(self) -> None:
+        """What else goes when its machine goes off."""
 
     def _open_journal(self) -> Journal:
         self.journal = self.ground.open_journal(self._journal_file)
@@ -226,6 +237,11 @@ class ComputeRole(Role):
         for one in hands.values():
             one.hypervisor.watch(lambda server_id, power: hurry.set())
         return keep_saying_hello(self.node, self.bus, hurry), self.node.reporter.run()
+
+    def lose_power(self) -> None:
+        for hands in self.node.hosts.values():
+            assert isinstance(hands.hypervisor, SimulatedHypervisor)
+            self.ground.ended(hands.hypervisor.lose_power())
 
     async def bury(self) -> None:
         if self._has_begun:

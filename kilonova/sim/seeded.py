@@ -55,6 +55,7 @@ class SeededCloud(SimulatedCloud):
             born=self._born,
             open_journal=nemesis.open_journal,
             fell=nemesis.fell,
+            ended=lambda server_ids: self.guests_ended.update(server_ids),
         )
 
     async def _open_ledger(self) -> Ledger:

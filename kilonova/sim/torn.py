@@ -18,6 +18,7 @@ class WatchedJournal(Journal):
 
     def __init__(self, file: Path, synced: int = 0) -> None:
         super().__init__(file)
+        self._db.execute("PRAGMA wal_autocheckpoint = 0")  # the end of the file is what was written last
         self._log, self.synced = _log_of(file), synced
 
     def turn_back(self, key: str, step: int, reason: str, notes: bytes) -> None:

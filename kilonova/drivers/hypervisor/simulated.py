@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import cast
 
@@ -31,10 +31,10 @@ class SimulatedHypervisor(Remains):
         self._faults.before("hypervisor.start", build.server_id)
         if self._delay_s:
             await asyncio.sleep(self._delay_s)
-        power, started_at = self._recall(build.server_id)
+        power, started_at, _ = self._recall(build.server_id)
         if power not in ("running", "paused"):
             started_at = time.time()
-            self._memory.put(build.server_id, f"running@{started_at}")
+            self._remember(build.server_id, "running", started_at, {wire.port_id for wire in build.wires})
         return Guest(server_id=build.server_id, pid=0, accelerator="simulated", started_at=started_at)
 
     async def destroy(self, server_id: ServerId) -> None:
@@ -72,12 +72,18 @@ class SimulatedHypervisor(Remains):
         self._faults.before("hypervisor.copy_root", build.server_id)
 
     async def plug_nic(self, server_id: ServerId, wire: Wire) -> None:
-        """There is nothing to see of it."""
+        """It is remembered of a guest that runs."""
         self._faults.before("hypervisor.plug_nic", server_id)
+        power, started_at, nics = self._recall(server_id)
+        if power in ("running", "paused"):
+            self._remember(server_id, power, started_at, nics | {wire.port_id})
 
     async def unplug_nic(self, server_id: ServerId, port_id: PortId) -> None:
-        """There was nothing to see of it."""
+        """It is forgotten of a guest that runs; none there is no error."""
         self._faults.before("hypervisor.unplug_nic", server_id)
+        power, started_at, nics = self._recall(server_id)
+        if power in ("running", "paused"):
+            self._remember(server_id, power, started_at, nics - {port_id})
 
     async def plug_disk(self, server_id: ServerId, disk: Disk) -> None:
         """There is nothing to see of it."""
@@ -94,6 +100,10 @@ class SimulatedHypervisor(Remains):
     def ids(self) -> Set[ServerId]:
         """Whose guests they are; for onlookers, who look often."""
         return self._memory.words.keys()
+
+    def nics(self, server_id: ServerId) -> Set[PortId]:
+        """What is plugged into a guest that runs; nothing in any other. For onlookers."""
+        return self._recall(server_id)[2]
 
     async def console_output(self, server_id: ServerId, lines: int | None) -> str:
         """One line, which says that there is nothing to see. Raises NotFound."""
@@ -115,17 +125,31 @@ class SimulatedHypervisor(Remains):
         for tell in self._listeners:
             tell(server_id, power)
 
+    def lose_power(self) -> Sequence[ServerId]:
+        """For simulations: the machine went off, and with it all that ran. Nobody is told; whose guests they were."""
+        ran = [server_id for server_id in self._memory.words if self._recall(server_id)[0] in ("running", "paused")]
+        for server_id in ran:
+            self._switch(server_id, "crashed")
+        return ran
+
     async def close(self) -> None:
         """Nothing to stop."""
 
     def _switch(self, server_id: ServerId, power: PowerState) -> None:
         if server_id not in self._memory.words:
             raise NotFound("This host has no such guest.")
-        self._memory.put(server_id, f"{power}@{self._recall(server_id)[1]}")
+        _, started_at, nics = self._recall(server_id)
+        self._remember(server_id, power, started_at, nics if power in ("running", "paused") else frozenset())
 
-    def _recall(self, server_id: ServerId) -> tuple[PowerState | None, float]:
+    def _remember(self, server_id: ServerId, power: PowerState, started_at: float, nics: Set[PortId]) -> None:
+        self._memory.put(server_id, f"{power}@{started_at}@{','.join(sorted(nics))}")
+
+    def _recall(self, server_id: ServerId) -> tuple[PowerState | None, float, Set[PortId]]:
         word = self._memory.words.get(server_id)
-        return (None, 0.0) if word is None else (_power(word), float(word.partition("@")[2]))
+        if word is None:
+            return None, 0.0, frozenset()
+        _, started_at, nics = f"{word}@".split("@")[:3]  # one that an earlier version wrote says nothing of NICs
+        return _power(word), float(started_at), frozenset(PortId(nic) for nic in nics.split(",") if nic)
 
 
 def _power(word: str) -> PowerState:
