@@ -21,6 +21,8 @@ from kilonova.saga.saga import Saga
 log = logging.getLogger(__name__)
 
 REMEMBERED_S = 3600.0
+LOG_PAGES = 250
+"""Of the log beside the file, about a megabyte: a journal itself is small, and its log must not be what fills a disk up."""
 WRITES = ("begin", "advance", "turn_back", "finish", "drop", "drop_reports")
 """The methods that leave something on disk: at each of them faults on demand can strike."""
 Direction = Literal["forward", "back"]
@@ -51,6 +53,7 @@ class Journal:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA busy_timeout = 5000")
+        self._db.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         self._db.execute(
             "CREATE TABLE IF NOT EXISTS sagas (key TEXT PRIMARY KEY, saga TEXT NOT NULL, direction TEXT NOT NULL,"
             " step INTEGER NOT NULL, record BLOB NOT NULL, reason TEXT NOT NULL, notes BLOB NOT NULL) WITHOUT ROWID"
