@@ -68,8 +68,14 @@ async def _is_left_alone(cloud: SimulatedCloud, kind: str, about: str, planted: 
 
 
 async def _nothing_else(cloud: SimulatedCloud, plant: Plant, before: Any, planted: Any) -> None:
-    """All is as it was, but for what the mending itself changes."""
-    now, then = await everything(cloud), planted if plant.stays else before
+    """All is as it was, but for what the mending itself changes; the last word of an order comes after what it says is so."""
+    then = planted if plant.stays else before
+
+    async def orders_are_over() -> bool:
+        return "orders" in plant.changes or (await everything(cloud))["orders"] == then["orders"]
+
+    await cloud.until(orders_are_over, "the orders of the repair to be over")
+    now = await everything(cloud)
     changed = {name for name in now if now[name] != then[name]}
     assert changed <= plant.changes, {name: (then[name], now[name]) for name in changed - plant.changes}
 
