@@ -1,7 +1,9 @@
 """What steps 2 to 4 and 9 ask of the ledger, inside one transaction. The real books stand in `ledger/`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+from msgspec import Struct
 
 from kilonova.build.record import Placed, Requested
 from kilonova.build.volume_books import Volumes
@@ -20,6 +22,8 @@ from kilonova.model.server import Fault, Server
 from kilonova.model.server_group import ServerGroup
 from kilonova.model.snapshots import Snapshot
 from kilonova.model.span import Span
+
+Form = TypeVar("Form", bound=Struct)
 
 
 class Flavors(Protocol):
@@ -219,10 +223,18 @@ class Orders(Protocol):
         """(saga's name, order) of an action that is under way, None when it is over. `kinds` by name, each with its `saga`."""
         ...
 
+    def tasks_of(self, server_id: str, form: type[Form]) -> list[Form]:
+        """The actions that are under way for a server, as far as `form` has fields for it."""
+        ...
+
     def task_over(self, task_id: str) -> None: ...
 
     def open_servers(self) -> set[str]:
         """Servers that an order of any kind is under way for."""
+        ...
+
+    def sent(self, order_ids: Sequence[str], news_ids: Sequence[int], now: float) -> None:
+        """The broker has them, as far as anybody knows: orders are sent again when nobody has answered for long."""
         ...
 
     def no_more_tasks(self, server_id: str) -> None:

@@ -4,7 +4,7 @@ An order's row stays until its node has given its last word; `published_at` empt
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from sqlalchemy import (
@@ -34,6 +34,8 @@ from kilonova.lifecycle.remove import Removal
 from kilonova.lifecycle.volume_work import VolumeOrder
 from kilonova.model.ids import HostName, NodeName, ServerId
 from kilonova.model.server import Server
+
+Form = TypeVar("Form", bound=msgspec.Struct)
 
 orders = Table(
     "orders",
@@ -69,6 +71,7 @@ _NEWS = news.insert()
 _ANSWERED = delete(orders).where(orders.c.id == bindparam("order_id"))
 _BY_ID = select(orders).where(orders.c.id == bindparam("order_id"))
 _BUILD_OF = select(orders.c.body).where(orders.c.server_id == bindparam("sid"), orders.c.kind == "build")
+_TASKS_OF = select(orders.c.body).where(orders.c.server_id == bindparam("sid"), orders.c.kind == "task")
 _NO_TASKS = delete(orders).where(orders.c.server_id == bindparam("sid"), orders.c.kind == "task")
 _HAS_PORTS = select(exists().where(ports.c.device_id == bindparam("sid")))
 _UNSENT = select(orders).where(orders.c.published_at.is_(None)).limit(bindparam("most"))
@@ -151,6 +154,9 @@ class Orders:
         """(saga's name, order) of an action that is under way, None when it is over."""
         row = self._db.execute(_BY_ID, {"order_id": task_id}).one_or_none()
         return None if row is None else _task(row, kinds)
+
+    def tasks_of(self, server_id: str, form: type[Form]) -> list[Form]:
+        return [msgspec.msgpack.decode(body, type=form) for body in self._db.execute(_TASKS_OF, {"sid": server_id}).scalars()]
 
     def task_over(self, task_id: str) -> None:
         self._db.execute(_ANSWERED, {"order_id": task_id})

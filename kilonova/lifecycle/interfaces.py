@@ -1,7 +1,14 @@
 """A NIC more, or one less, in a server that runs or is off. Control fixes the port first; the node wires it and plugs it in.
 
-The network node is always told all ports of the server, as they are to be, so that what comes twice changes nothing.
+The network node is always told all ports of the server, as they are to be, so that what comes twice changes nothing. As they
+are to be when the order is written: what is carried out only after others that were written later would undo those. So at the
+end of each control looks at what is still under way for the server, and says once more what must be where others say otherwise.
+A port is given back only when nothing is left that may bring it into the guest again.
 """
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
 
 from kilonova.build.admit import OrderWorld
 from kilonova.build.connect import NetworkGiven, NetworkWanted
@@ -10,9 +17,19 @@ from kilonova.build.needs import ComputeWorld
 from kilonova.build.record import Placed, grow
 from kilonova.build.report import TaskDone, TaskFailed
 from kilonova.build.wish import NicWish
-from kilonova.errors import BadRequest, BuildFailed, NotFound, TimedOut, Unavailable
-from kilonova.lifecycle.task import Asked, Asking, ServerAction, order_task, report_done
-from kilonova.model.ids import PortId
+from kilonova.errors import BadRequest, BuildFailed, Conflict, NotFound, TimedOut, Unavailable
+from kilonova.lifecycle.task import (
+    Asked,
+    Asking,
+    Nics,
+    ServerAction,
+    ask_again,
+    order_task,
+    ports_leaving,
+    ports_to_be,
+    report_done,
+)
+from kilonova.model.ids import PortId, new_uuid
 from kilonova.model.port import Port
 from kilonova.model.server import Server
 from kilonova.saga import Saga
@@ -34,6 +51,7 @@ def order_attach(server: Server, asking: Asking, world: OrderWorld, *, nic: NicW
     """On control: the port is made, or the owner's own is bound; the address is fixed at once. Raises BadRequest, Conflict, …"""
     books, now = world.books, world.desk.now
     if nic.port_id is not None:
+        _refuse_leaving(server, nic.port_id, world)
         project = None if asking.caller.is_admin else server.project_id
         port = books.networks.bind_server_port(
             port_id=nic.port_id, project_id=project, server_id=server.id, host=server.host or "", now=now
@@ -53,8 +71,9 @@ def order_attach(server: Server, asking: Asking, world: OrderWorld, *, nic: NicW
 
 
 def order_detach(server: Server, asking: Asking, world: OrderWorld, *, port_id: str) -> None:
-    """On control. Raises NotFound when the port is not this server's."""
-    ports = world.books.networks.server_ports_of(server.id)
+    """On control. Raises NotFound when the port is not this server's, Conflict when it is being detached already."""
+    _refuse_leaving(server, port_id, world)
+    ports = ports_to_be(server.id, world)
     old = next((port for port in ports if port.id == port_id), None)
     if old is None:
         raise NotFound(f"Port {port_id} could not be found.")
@@ -129,30 +148,80 @@ DETACH_INTERFACE = (
 def note_attached(attach: AttachInterface, report: TaskDone, world: OrderWorld) -> None:
     """On control: the port is ACTIVE."""
     world.books.networks.set_server_ports_status(attach.server_id, "ACTIVE", report.at)
+    _it_stays(attach, attach.new_port, world, sure=True)
 
 
 def note_not_attached(attach: AttachInterface, report: TaskFailed, world: OrderWorld) -> None:
-    """On control: the port goes back to whom it came from."""
-    world.books.networks.release_server_port(attach.server_id, attach.new_port)
+    """On control: the port goes back to whom it came from, once the guest has let go of it."""
+    _it_goes(attach, attach.new_port, world, sure=plug_in.__name__ not in report.left)
 
 
 def note_detached(detach: DetachInterface, report: TaskDone, world: OrderWorld) -> None:
     """On control: the port goes, or is its owner's again."""
-    world.books.networks.release_server_port(detach.server_id, detach.old_port.id)
+    _it_goes(detach, detach.old_port.id, world, sure=True)
 
 
 def note_not_detached(detach: DetachInterface, report: TaskFailed, world: OrderWorld) -> None:
     """On control: it stays; the history says why."""
+    _it_stays(detach, detach.old_port.id, world, sure=pull_out.__name__ not in report.left)
 
 
-def it_stays(task: Asked, world: OrderWorld) -> None:
-    """On control, when no word came in time: the port stays this server's, as the guest may have it."""
+def attach_overdue(attach: AttachInterface, world: OrderWorld) -> None:
+    """On control: the port stays this server's, as the guest may have it, and its node is asked until it has spoken."""
+    if attach.new_port in _ids(world.books.networks.server_ports_of(attach.server_id)):
+        ask_again(attach, world)
+
+
+def detach_overdue(detach: DetachInterface, world: OrderWorld) -> None:
+    """On control: the port stays this server's until the node has spoken, and goes then."""
+    if detach.old_port.id in _ids(world.books.networks.server_ports_of(detach.server_id)):
+        ask_again(detach, world)
+
+
+def _it_stays(task: Asked, port_id: PortId, world: OrderWorld, *, sure: bool) -> None:
+    """The port is the server's. `sure`: its guest has the NIC, and the network node the port, when `task` is over."""
+    ports = ports_to_be(task.server_id, world)
+    if port_id not in _ids(ports):
+        return  # it has gone since, or is on its way
+    others = world.books.orders.tasks_of(task.server_id, Nics)
+    if not sure or any(port_id not in _ids(one.ports) for one in others):
+        _once_more(grow(task, AttachInterface, new_port=port_id, ports=ports), world)
+
+
+def _it_goes(task: Asked, port_id: PortId, world: OrderWorld, *, sure: bool) -> None:
+    """The port is the server's no more. `sure`: neither its guest nor the network node has it when `task` is over."""
+    ports = ports_to_be(task.server_id, world)
+    old = next((port for port in ports if port.id == port_id), None)
+    if old is None:
+        return  # it has gone, or is on its way
+    others = world.books.orders.tasks_of(task.server_id, Nics)
+    if not sure or any(port_id in _ids(one.ports) for one in others):
+        stay = tuple(port for port in ports if port.id != port_id)
+        _once_more(grow(task, DetachInterface, old_port=old, ports=stay), world)
+    else:
+        world.books.networks.release_server_port(task.server_id, port_id)
+
+
+def _once_more(task: Asked, world: OrderWorld) -> None:
+    """Not at once, but when orders are sent again that nobody has answered: what is in its way takes that long, if it is lost."""
+    anew = replace(task, task_id=new_uuid())
+    ask_again(anew, world)
+    world.books.orders.sent([anew.task_id], (), world.desk.now)
 
 
 INTERFACES = {
-    "attach_interface": ServerAction(ATTACH_INTERFACE, note_attached, note_not_attached, it_stays),
-    "detach_interface": ServerAction(DETACH_INTERFACE, note_detached, note_not_detached, it_stays),
+    "attach_interface": ServerAction(ATTACH_INTERFACE, note_attached, note_not_attached, attach_overdue),
+    "detach_interface": ServerAction(DETACH_INTERFACE, note_detached, note_not_detached, detach_overdue),
 }
+
+
+def _ids(ports: Iterable[Port]) -> set[PortId]:
+    return {port.id for port in ports}
+
+
+def _refuse_leaving(server: Server, port_id: str, world: OrderWorld) -> None:
+    if port_id in ports_leaving(server.id, world):
+        raise Conflict(f"Port {port_id} is being detached.")
 
 
 def _only_network(server: Server, world: OrderWorld) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from kilonova.build.admit import OrderWorld
 from kilonova.build.needs import ComputeWorld
@@ -17,7 +17,8 @@ from kilonova.build.record import Placed, grow
 from kilonova.build.report import TaskDone, TaskFailed
 from kilonova.errors import Conflict
 from kilonova.model.caller import Caller
-from kilonova.model.ids import HostName, NodeName, new_uuid
+from kilonova.model.ids import HostName, NodeName, PortId, new_uuid
+from kilonova.model.port import Port
 from kilonova.model.server import Fault, Server
 from kilonova.model.server_states import refuse_in_this_state
 from kilonova.saga import Saga
@@ -35,6 +36,13 @@ class Asked(Placed, frozen=True, kw_only=True):
     """The server as it was, for an action that changes what it is; None: as this record says."""
     again: bool = False
     """Its time is over, and the history says so: it is asked for until its node has said how it ended (see `ask_again`)."""
+
+
+class Nics(Struct, frozen=True):
+    """What an order that is under way says of its server's NICs: as they were to be when it was written."""
+
+    ports: tuple[Port, ...] = ()
+    old_port: Port | None = None
 
 
 Order = TypeVar("Order", bound=Asked)
@@ -92,7 +100,7 @@ def as_it_is(server: Server, world: OrderWorld) -> Placed:
     if record is None or server.host is None or server.node is None or not books.hosts.has_claim(server.id):
         raise Conflict(f"Instance {server.id} has no host.")
     deadline = desk.now + desk.action_limit_s
-    ports = books.networks.server_ports_of(server.id)
+    ports = ports_to_be(server.id, world)
     network_node = _network_node(record, world) if ports else NodeName("")
     ticket = desk.ticket(record.image.id, server.host, deadline) if record.image else ""
     return grow(
@@ -112,6 +120,17 @@ def as_it_is(server: Server, world: OrderWorld) -> Placed:
         ordered_at=desk.now,
         image_ticket=ticket,
     )
+
+
+def ports_to_be(server_id: str, world: OrderWorld) -> tuple[Port, ...]:
+    """All of the server's but those on their way out, which nothing that is ordered now may bring back."""
+    leaving = ports_leaving(server_id, world)
+    return tuple(port for port in world.books.networks.server_ports_of(server_id) if port.id not in leaving)
+
+
+def ports_leaving(server_id: str, world: OrderWorld) -> set[PortId]:
+    """Those that are being detached."""
+    return {one.old_port.id for one in world.books.orders.tasks_of(server_id, Nics) if one.old_port is not None}
 
 
 def _network_node(record: Placed, world: OrderWorld) -> NodeName:

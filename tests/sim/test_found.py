@@ -3,11 +3,13 @@
 import asyncio
 import time
 from functools import partial
+from typing import Any
 
 from kilonova.drivers.hypervisor.simulated import SimulatedHypervisor
+from kilonova.drivers.network.simulated import SimulatedNetwork
 from kilonova.ledger.transaction import Transaction
 from kilonova.model import server as states
-from kilonova.model.ids import ServerId
+from kilonova.model.ids import HostName, ServerId
 from kilonova.sim.seeded import SeededCloud
 from tests.sim.conftest import Calm
 from tests.story.deeds import blank_volume
@@ -100,6 +102,44 @@ def test_a_volume_that_its_node_was_away_for_is_attached_and_detached_when_it_is
             assert "was not over within its time" in (actions[0].message or "")
             assert (await cloud.ledger.read(lambda tx: tx.volumes.volumes.get(volume_id))).status == "in-use"
             await cloud.until(partial(is_so, ends), f"the volume to be {ends}")
+        assert await cloud.clean() == []
+
+    calm(story, action_limit_s=limit_s)
+
+
+def test_a_nic_that_its_node_was_away_for_is_plugged_in_and_pulled_out_when_it_is_back(calm: Calm) -> None:
+    """As with a volume: the node finds the order when its time is over, and carries it out only where it is asked again."""
+    limit_s = 60.0
+
+    async def story(cloud: SeededCloud) -> None:
+        server_id = await cloud.build()
+        await cloud.wait_for(server_id, "ACTIVE")
+        path = f"/compute/v2.1/servers/{server_id}/os-interface"
+        attached: dict[str, Any] = {"interfaceAttachment": {}}
+
+        def has() -> set[frozenset[str]]:
+            hypervisor = cloud.computes["compute-1"].node.hosts[HostName("sim-1")].hypervisor
+            network = cloud.network.node.network
+            assert isinstance(hypervisor, SimulatedHypervisor) and isinstance(network, SimulatedNetwork)
+            return {frozenset(hypervisor.nics(ServerId(server_id))), frozenset(network.ports(ServerId(server_id)))}
+
+        async def is_so(count: int) -> bool:
+            ports = await cloud.ledger.read(lambda tx: tx.networks.server_ports_of(server_id))
+            return len(ports) == count and has() == {frozenset(port.id for port in ports)}
+
+        (first,) = await cloud.ledger.read(lambda tx: tx.networks.server_ports_of(server_id))
+        for method, where, body, ends in (("POST", path, attached, 2), ("DELETE", f"{path}/{first.id}", None, 1)):
+            before = has()
+            cloud.strike_down("compute-1", 3 * limit_s)
+            await asyncio.sleep(1)
+            answer = await cloud.send(method, where, body)
+            assert answer.is_success, answer.text
+            await asyncio.sleep(2.5 * limit_s)
+            assert has() == before, "its node is away"
+            actions = await cloud.ledger.read(lambda tx: tx.servers.actions(server_id))
+            assert "was not over within its time" in (actions[0].message or "")
+            assert len(await cloud.ledger.read(lambda tx: tx.networks.server_ports_of(server_id))) == 2
+            await cloud.until(partial(is_so, ends), f"{ends} NICs")
         assert await cloud.clean() == []
 
     calm(story, action_limit_s=limit_s)
