@@ -248,6 +248,23 @@ async def no_wire(at: Scenery) -> None:
     at.network._memory.drop(ServerId(at.server_id))
 
 
+@planted("wire")
+async def one_wire_too_few(at: Scenery) -> None:
+    at.network._memory.put(ServerId(at.server_id), "none")
+
+
+@planted("nic")
+async def one_nic_too_few(at: Scenery) -> None:
+    (port_id,) = at.hands.hypervisor.nics(ServerId(at.server_id))
+    await at.hands.hypervisor.unplug_nic(ServerId(at.server_id), port_id)
+
+
+@planted("nic")
+async def nic_of_a_port_that_is_gone(at: Scenery) -> None:
+    word = at.hands.hypervisor._memory.words[ServerId(at.server_id)]
+    at.hands.hypervisor._memory.put(ServerId(at.server_id), f"{word},gone")
+
+
 @planted("fabric")
 async def router_of_nobody(at: Scenery) -> None:
     at.network._heard.put(ServerId("router/nobody"), "1")

@@ -55,17 +55,18 @@ class SimulatedHypervisor(Remains):
     async def pause(self, server_id: ServerId) -> None:
         """It stands still. Raises NotFound."""
         self._faults.before("hypervisor.pause", server_id)
+        self._refuse_off(server_id)
         self._switch(server_id, "paused")
 
     async def unpause(self, server_id: ServerId) -> None:
         """It runs again. Raises NotFound."""
         self._faults.before("hypervisor.unpause", server_id)
+        self._refuse_off(server_id)
         self._switch(server_id, "running")
 
     async def interrupt(self, server_id: ServerId) -> None:
         """There is nobody in it to notice. Raises NotFound."""
-        if server_id not in self._memory.words:
-            raise NotFound("This host has no such guest.")
+        self._refuse_off(server_id)
 
     async def copy_root(self, build: Placed, disks: tuple[Disk, ...], into: Path, progress: Progress) -> None:
         """It stays blank: so is every simulated disk."""
@@ -134,6 +135,10 @@ class SimulatedHypervisor(Remains):
 
     async def close(self) -> None:
         """Nothing to stop."""
+
+    def _refuse_off(self, server_id: ServerId) -> None:
+        if self._recall(server_id)[0] not in ("running", "paused"):
+            raise NotFound("This host has no such guest.")
 
     def _switch(self, server_id: ServerId, power: PowerState) -> None:
         if server_id not in self._memory.words:

@@ -69,11 +69,19 @@ def _disks(view: View, servers: dict[str, Row]) -> Iterator[Violation]:
 
 
 def _wires(view: View, servers: dict[str, Row]) -> Iterator[Violation]:
-    with_ports = {port["device_id"] for port in view.rows["ports"] if port["device_owner"].startswith("compute:")}
+    ports: dict[str, set[str]] = defaultdict(set)
+    for port in view.rows["ports"]:
+        if port["device_owner"].startswith("compute:"):
+            ports[port["device_id"]].add(port["id"])
+    on = {server_id for _, server_id, power in view.guests if power in ("running", "paused")}
     for server_id in sorted(view.wires):
         if server_id not in servers:
             yield violation("wire", server_id, "its server is gone, and it has wires", *history(view, server_id))
     for server_id, server in servers.items():
-        if server["vm_state"] in RUNS_AS and server_id in with_ports - view.wires:
-            text = f"it is {server['vm_state']} with ports, and the network node has none"
-            yield violation("wire", server_id, text, *history(view, server_id))
+        if server["vm_state"] not in RUNS_AS:
+            continue
+        plugged, wired = view.nics.get(server_id, frozenset()), view.wires.get(server_id, frozenset())
+        for kind, whose, has in (("wire", "the network node", wired), ("nic", "its guest", plugged)):
+            if has != ports[server_id] and (kind == "wire" or server_id in on):
+                text = f"it is {server['vm_state']} with the ports {sorted(ports[server_id])}, and {whose} has {sorted(has)}"
+                yield violation(kind, server_id, text, *history(view, server_id))

@@ -7,6 +7,8 @@ from msgspec import Struct
 from sqlalchemy import select
 
 from kilonova.drivers.disks.simulated import SimulatedDisks
+from kilonova.drivers.hypervisor.simulated import SimulatedHypervisor
+from kilonova.drivers.network.simulated import SimulatedNetwork
 from kilonova.ledger.schema import metadata
 from kilonova.ledger.transaction import Transaction
 from kilonova.sim.cloud import SimulatedCloud
@@ -26,7 +28,7 @@ OWNED = ("servers", "volumes", "volume_snapshots", "ports", "routers", "floating
 
 
 class View(Struct, frozen=True, kw_only=True):
-    """Rows by table; over all hosts and nodes: `guests` (host, server, power), `disks` (host, server, spare), wires, volumes."""
+    """Rows by table; over all hosts and nodes: guests (host, server, power), disks (host, server, spare), …"""
 
     rows: Mapping[str, Sequence[Row]]
     usage: Mapping[str, Mapping[str, int]]
@@ -35,7 +37,10 @@ class View(Struct, frozen=True, kw_only=True):
     """Servers whose guests have ended by themselves: nobody's action, and no lie of the ledger's."""
     guests: tuple[tuple[str, str, str], ...]
     disks: tuple[tuple[str, str, str], ...]
-    wires: frozenset[str]
+    nics: Mapping[str, frozenset[str]]
+    """Server → the ports that are plugged into its guest."""
+    wires: Mapping[str, frozenset[str]]
+    """Server → its ports on the network node."""
     files: frozenset[str]
     """Volumes that a volume node has the bytes of."""
     exports: Mapping[str, str]
@@ -60,19 +65,24 @@ async def look(cloud: SimulatedCloud) -> View:
     """All of it; the drivers of roles that are dead too, whose guests live on."""
     rows, usage = await cloud.ledger.read(_rows_and_usage)
     guests, disks = [], []
+    nics: dict[str, frozenset[str]] = {}
     for role in cloud.computes.values():
         for host, hands in role.node.hosts.items():
+            assert isinstance(hands.hypervisor, SimulatedHypervisor)
+            nics |= {str(server): frozenset(map(str, hands.hypervisor.nics(server))) for server in hands.hypervisor.ids()}
             guests += [(str(host), str(server), str(power)) for server, power in (await hands.hypervisor.guests()).items()]
             assert isinstance(hands.disks, SimulatedDisks)
             disks += [(str(host), str(server), hands.disks.spare_of(server)) for server in sorted(await hands.disks.inventory())]
     network, store = cloud.network.node.network, cloud.volume.node.store
+    assert isinstance(network, SimulatedNetwork)
     return View(
         rows=rows,
         usage=usage,
         ended=frozenset(cloud.guests_ended),
         guests=tuple(guests),
         disks=tuple(disks),
-        wires=frozenset(await network.inventory()),
+        nics=nics,
+        wires={str(server): frozenset(map(str, network.ports(server))) for server in await network.inventory()},
         files=frozenset(await store.inventory()),
         exports=await store.exports(),
         known={f"{one.kind}/{one.id}": one.revision for one in await network.known()},
