@@ -253,13 +253,18 @@ async def one_wire_too_few(at: Scenery) -> None:
     at.network._memory.put(ServerId(at.server_id), "none")
 
 
-@planted("nic")
+@planted("plugged")
 async def one_nic_too_few(at: Scenery) -> None:
-    (port_id,) = at.hands.hypervisor.nics(ServerId(at.server_id))
+    (port_id,) = at.hands.hypervisor.plugged(ServerId(at.server_id)) - {at.volume_id}
     await at.hands.hypervisor.unplug_nic(ServerId(at.server_id), port_id)
 
 
-@planted("nic")
+@planted("plugged")
+async def volume_that_its_guest_does_not_have(at: Scenery) -> None:
+    await at.hands.hypervisor.unplug_disk(ServerId(at.server_id), at.volume_id)
+
+
+@planted("plugged")
 async def nic_of_a_port_that_is_gone(at: Scenery) -> None:
     word = at.hands.hypervisor._memory.words[ServerId(at.server_id)]
     at.hands.hypervisor._memory.put(ServerId(at.server_id), f"{word},gone")

@@ -121,7 +121,7 @@ def test_a_nic_that_its_node_was_away_for_is_plugged_in_and_pulled_out_when_it_i
             hypervisor = cloud.computes["compute-1"].node.hosts[HostName("sim-1")].hypervisor
             network = cloud.network.node.network
             assert isinstance(hypervisor, SimulatedHypervisor) and isinstance(network, SimulatedNetwork)
-            return {frozenset(hypervisor.nics(ServerId(server_id))), frozenset(network.ports(ServerId(server_id)))}
+            return {frozenset(hypervisor.plugged(ServerId(server_id))), frozenset(network.ports(ServerId(server_id)))}
 
         async def is_so(count: int) -> bool:
             ports = await cloud.ledger.read(lambda tx: tx.networks.server_ports_of(server_id))

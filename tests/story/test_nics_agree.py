@@ -42,7 +42,7 @@ async def agreed(cloud: SimulatedCloud, server_id: str, *wanted: str) -> None:
             return False
         hypervisor: Any = cloud.computes["compute-1"].node.hosts["sim-1"].hypervisor  # type: ignore[index]
         network: Any = cloud.network.node.network
-        has = (await ports_of(cloud, server_id), hypervisor.nics(server_id), network.ports(server_id))
+        has = (await ports_of(cloud, server_id), hypervisor.plugged(server_id), network.ports(server_id))
         assert has == (set(wanted),) * 3
         return True
 

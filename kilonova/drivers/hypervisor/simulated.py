@@ -34,7 +34,8 @@ class SimulatedHypervisor(Remains):
         power, started_at, _ = self._recall(build.server_id)
         if power not in ("running", "paused"):
             started_at = time.time()
-            self._remember(build.server_id, "running", started_at, {wire.port_id for wire in build.wires})
+            volumes = {disk.name for disk in disks if disk.nbd is not None}
+            self._remember(build.server_id, "running", started_at, volumes | {wire.port_id for wire in build.wires})
         return Guest(server_id=build.server_id, pid=0, accelerator="simulated", started_at=started_at)
 
     async def destroy(self, server_id: ServerId) -> None:
@@ -75,24 +76,22 @@ class SimulatedHypervisor(Remains):
     async def plug_nic(self, server_id: ServerId, wire: Wire) -> None:
         """It is remembered of a guest that runs."""
         self._faults.before("hypervisor.plug_nic", server_id)
-        power, started_at, nics = self._recall(server_id)
-        if power in ("running", "paused"):
-            self._remember(server_id, power, started_at, nics | {wire.port_id})
+        self._plug(server_id, wire.port_id)
 
     async def unplug_nic(self, server_id: ServerId, port_id: PortId) -> None:
         """It is forgotten of a guest that runs; none there is no error."""
         self._faults.before("hypervisor.unplug_nic", server_id)
-        power, started_at, nics = self._recall(server_id)
-        if power in ("running", "paused"):
-            self._remember(server_id, power, started_at, nics - {port_id})
+        self._unplug(server_id, port_id)
 
     async def plug_disk(self, server_id: ServerId, disk: Disk) -> None:
-        """There is nothing to see of it."""
+        """It is remembered of a guest that runs."""
         self._faults.before("hypervisor.plug_disk", server_id)
+        self._plug(server_id, disk.name)
 
     async def unplug_disk(self, server_id: ServerId, disk_name: str) -> None:
-        """There was nothing to see of it."""
+        """It is forgotten of a guest that runs; none there is no error."""
         self._faults.before("hypervisor.unplug_disk", server_id)
+        self._unplug(server_id, disk_name)
 
     async def guests(self) -> Mapping[ServerId, PowerState]:
         """All of them, and those that are off."""
@@ -102,8 +101,8 @@ class SimulatedHypervisor(Remains):
         """Whose guests they are; for onlookers, who look often."""
         return self._memory.words.keys()
 
-    def nics(self, server_id: ServerId) -> Set[PortId]:
-        """What is plugged into a guest that runs; nothing in any other. For onlookers."""
+    def plugged(self, server_id: ServerId) -> Set[str]:
+        """The ports and volumes that a guest that runs has; nothing in any other. For onlookers."""
         return self._recall(server_id)[2]
 
     async def console_output(self, server_id: ServerId, lines: int | None) -> str:
@@ -143,18 +142,28 @@ class SimulatedHypervisor(Remains):
     def _switch(self, server_id: ServerId, power: PowerState) -> None:
         if server_id not in self._memory.words:
             raise NotFound("This host has no such guest.")
-        _, started_at, nics = self._recall(server_id)
-        self._remember(server_id, power, started_at, nics if power in ("running", "paused") else frozenset())
+        _, started_at, plugged = self._recall(server_id)
+        self._remember(server_id, power, started_at, plugged if power in ("running", "paused") else frozenset())
 
-    def _remember(self, server_id: ServerId, power: PowerState, started_at: float, nics: Set[PortId]) -> None:
-        self._memory.put(server_id, f"{power}@{started_at}@{','.join(sorted(nics))}")
+    def _plug(self, server_id: ServerId, name: str) -> None:
+        power, started_at, plugged = self._recall(server_id)
+        if power in ("running", "paused"):
+            self._remember(server_id, power, started_at, plugged | {name})
 
-    def _recall(self, server_id: ServerId) -> tuple[PowerState | None, float, Set[PortId]]:
+    def _unplug(self, server_id: ServerId, name: str) -> None:
+        power, started_at, plugged = self._recall(server_id)
+        if power in ("running", "paused"):
+            self._remember(server_id, power, started_at, plugged - {name})
+
+    def _remember(self, server_id: ServerId, power: PowerState, started_at: float, plugged: Set[str]) -> None:
+        self._memory.put(server_id, f"{power}@{started_at}@{','.join(sorted(plugged))}")
+
+    def _recall(self, server_id: ServerId) -> tuple[PowerState | None, float, Set[str]]:
         word = self._memory.words.get(server_id)
         if word is None:
             return None, 0.0, frozenset()
-        _, started_at, nics = f"{word}@".split("@")[:3]  # one that an earlier version wrote says nothing of NICs
-        return _power(word), float(started_at), frozenset(PortId(nic) for nic in nics.split(",") if nic)
+        _, started_at, plugged = f"{word}@".split("@")[:3]  # one that an earlier version wrote says nothing of these
+        return _power(word), float(started_at), frozenset(plugged.split(",")) - {""}
 
 
 def _power(word: str) -> PowerState:

@@ -69,10 +69,8 @@ def _disks(view: View, servers: dict[str, Row]) -> Iterator[Violation]:
 
 
 def _wires(view: View, servers: dict[str, Row]) -> Iterator[Violation]:
-    ports: dict[str, set[str]] = defaultdict(set)
-    for port in view.rows["ports"]:
-        if port["device_owner"].startswith("compute:"):
-            ports[port["device_id"]].add(port["id"])
+    """A guest that is off has nothing plugged in: what it starts with, its next start says."""
+    ports, volumes = _ids(view, "ports", "device_id", "id"), _ids(view, "volume_attachments", "server_id", "volume_id")
     on = {server_id for _, server_id, power in view.guests if power in ("running", "paused")}
     for server_id in sorted(view.wires):
         if server_id not in servers:
@@ -80,8 +78,18 @@ def _wires(view: View, servers: dict[str, Row]) -> Iterator[Violation]:
     for server_id, server in servers.items():
         if server["vm_state"] not in RUNS_AS:
             continue
-        plugged, wired = view.nics.get(server_id, frozenset()), view.wires.get(server_id, frozenset())
-        for kind, whose, has in (("wire", "the network node", wired), ("nic", "its guest", plugged)):
-            if has != ports[server_id] and (kind == "wire" or server_id in on):
-                text = f"it is {server['vm_state']} with the ports {sorted(ports[server_id])}, and {whose} has {sorted(has)}"
+        checks = [("wire", "the network node", ports[server_id], view.wires.get(server_id, frozenset()))]
+        if server_id in on:
+            checks += [("plugged", "its guest", ports[server_id] | volumes[server_id], view.plugged[server_id])]
+        for kind, whose, wanted, has in checks:
+            if has != wanted:
+                text = f"it is {server['vm_state']}; {whose} lacks {sorted(wanted - has)}, and has {sorted(has - wanted)} besides"
                 yield violation(kind, server_id, text, *history(view, server_id))
+
+
+def _ids(view: View, table: str, whose: str, what: str) -> dict[str, set[str]]:
+    """Server → ids of what it has in this table."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for row in view.rows[table]:
+        found[row[whose] or ""].add(row[what])
+    return found

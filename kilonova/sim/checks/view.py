@@ -37,8 +37,8 @@ class View(Struct, frozen=True, kw_only=True):
     """Servers whose guests have ended by themselves: nobody's action, and no lie of the ledger's."""
     guests: tuple[tuple[str, str, str], ...]
     disks: tuple[tuple[str, str, str], ...]
-    nics: Mapping[str, frozenset[str]]
-    """Server → the ports that are plugged into its guest."""
+    plugged: Mapping[str, frozenset[str]]
+    """Server → the ports and volumes that its guest has."""
     wires: Mapping[str, frozenset[str]]
     """Server → its ports on the network node."""
     files: frozenset[str]
@@ -65,11 +65,11 @@ async def look(cloud: SimulatedCloud) -> View:
     """All of it; the drivers of roles that are dead too, whose guests live on."""
     rows, usage = await cloud.ledger.read(_rows_and_usage)
     guests, disks = [], []
-    nics: dict[str, frozenset[str]] = {}
+    plugged: dict[str, frozenset[str]] = {}
     for role in cloud.computes.values():
         for host, hands in role.node.hosts.items():
             assert isinstance(hands.hypervisor, SimulatedHypervisor)
-            nics |= {str(server): frozenset(map(str, hands.hypervisor.nics(server))) for server in hands.hypervisor.ids()}
+            plugged |= {str(server): frozenset(hands.hypervisor.plugged(server)) for server in hands.hypervisor.ids()}
             guests += [(str(host), str(server), str(power)) for server, power in (await hands.hypervisor.guests()).items()]
             assert isinstance(hands.disks, SimulatedDisks)
             disks += [(str(host), str(server), hands.disks.spare_of(server)) for server in sorted(await hands.disks.inventory())]
@@ -81,7 +81,7 @@ async def look(cloud: SimulatedCloud) -> View:
         ended=frozenset(cloud.guests_ended),
         guests=tuple(guests),
         disks=tuple(disks),
-        nics=nics,
+        plugged=plugged,
         wires={str(server): frozenset(map(str, network.ports(server))) for server in await network.inventory()},
         files=frozenset(await store.inventory()),
         exports=await store.exports(),

@@ -56,12 +56,12 @@ async def test_the_nics_of_a_guest_are_those_of_its_process(tmp_path: Path) -> N
         await hypervisor.plug_nic(build.server_id, _wire("c"))
     await hypervisor.pause(build.server_id)
     hypervisor = SimulatedHypervisor(FACTS, tmp_path / "state")
-    assert hypervisor.nics(build.server_id) == {"b", "c"}
+    assert hypervisor.plugged(build.server_id) == {"b", "c"}
     await hypervisor.stop_now(build.server_id)
     await hypervisor.plug_nic(build.server_id, _wire("d"))
-    assert hypervisor.nics(build.server_id) == hypervisor.nics(ServerId("x")) == set()
+    assert hypervisor.plugged(build.server_id) == hypervisor.plugged(ServerId("x")) == set()
     await hypervisor.start(build, ())
-    assert hypervisor.nics(build.server_id) == {"a", "b"}
+    assert hypervisor.plugged(build.server_id) == {"a", "b"}
 
 
 async def test_a_guest_that_is_off_is_neither_paused_nor_interrupted() -> None:
