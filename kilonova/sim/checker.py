@@ -14,6 +14,7 @@ from kilonova.ledger.hosts import hosts
 from kilonova.ledger.orders import orders
 from kilonova.ledger.routing.tables import fabric as plans_of
 from kilonova.ledger.transaction import Transaction
+from kilonova.model.ids import ServerId
 from kilonova.sim.checks import books, emptying, fabric, hands, histories, quotas, servers, storage
 from kilonova.sim.checks.view import View, look
 from kilonova.sim.cloud import REAL_LIMIT_S, SimulatedCloud
@@ -121,17 +122,19 @@ class Watcher:
             await self.look_at_ledger()
 
     async def look_at_guests(self) -> None:
-        """Never two guests of one server, over all hosts."""
+        """Never two guests of one server, over all hosts. One that is off, for want of power, say, only waits to be forgotten."""
         there = [
             (host, hands_of.hypervisor) for role in self._cloud.computes.values() for host, hands_of in role.node.hosts.items()
         ]
-        seen: dict[str, str] = {}
+        seen: dict[ServerId, tuple[str, SimulatedHypervisor]] = {}
         for host, hypervisor in there:
             assert isinstance(hypervisor, SimulatedHypervisor)
-            if not seen.keys().isdisjoint(hypervisor.ids()):
-                for server_id in sorted(seen.keys() & hypervisor.ids()):
-                    self._note("two guests", server_id, f"it has a guest on {seen[server_id]}, and one on {host}")
-            seen |= dict.fromkeys(hypervisor.ids(), host)
+            twice = () if seen.keys().isdisjoint(hypervisor.ids()) else sorted(seen.keys() & hypervisor.ids())
+            off = {server_id for server_id in twice if not _is_on(hypervisor, server_id)}
+            for server_id in twice:
+                if server_id not in off and _is_on(seen[server_id][1], server_id):
+                    self._note("two guests", server_id, f"it has a guest on {seen[server_id][0]}, and one on {host}")
+            seen |= dict.fromkeys(hypervisor.ids() - off, (host, hypervisor))
 
     async def look_at_ledger(self) -> None:
         """Quotas are not passed, counters not negative, and no build, action or work on a volume outlasts its deadline."""
@@ -171,3 +174,7 @@ class Watcher:
 
     def _note(self, kind: str, about: str, text: str) -> None:
         self._seen.setdefault((kind, about), violation(kind, about, text))
+
+
+def _is_on(hypervisor: SimulatedHypervisor, server_id: ServerId) -> bool:
+    return hypervisor.power(server_id) in ("running", "paused")

@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from kilonova.errors import BuildFailed
+from kilonova.model.ids import ServerId
 from kilonova.sim.checker import LATE_S, Watcher, check
 from kilonova.sim.checks.view import look
 from kilonova.sim.operations import actions, images, networks, volumes
@@ -137,6 +138,9 @@ class TestWatcher:
             watcher = Watcher(at.cloud, at.workload)
             await watcher.look_at_guests()
             assert watcher.violations == []
+            at.elsewhere.hypervisor._memory.put(ServerId(at.server_id), "crashed@1.0")
+            await watcher.look_at_guests()
+            assert watcher.violations == [], "its machine lost its power: nothing of it runs"
             await two_guests(at)
             await watcher.look_at_guests()
             assert [one.kind for one in watcher.violations] == ["two guests"]

@@ -101,6 +101,10 @@ class SimulatedHypervisor(Remains):
         """Whose guests they are; for onlookers, who look often."""
         return self._memory.words.keys()
 
+    def power(self, server_id: ServerId) -> PowerState | None:
+        """None: there is no such guest. For onlookers."""
+        return self._recall(server_id)[0]
+
     def plugged(self, server_id: ServerId) -> Set[str]:
         """The ports and volumes that a guest that runs has; nothing in any other. For onlookers."""
         return self._recall(server_id)[2]
