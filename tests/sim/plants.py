@@ -39,6 +39,13 @@ async def lost_volume_of_a_server_that_runs(at: Scenery) -> None:
 
 
 @planted("lost")
+async def lost_volume_of_a_server_whose_creation_nobody_answered(at: Scenery) -> None:
+    promise = Promise(kind="volume", id="lost-beside-it", name="v", owner="tenant-1", at=0.0)
+    promise.with_named += [(await at.cloud.server(at.server_id)).name, "never-made"]
+    at.workload.scene.promises.keep(promise)
+
+
+@planted("lost")
 async def lost_port(at: Scenery) -> None:
     await at.drop("ports", id=at.promise("port").id)
 

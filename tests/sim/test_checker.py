@@ -16,8 +16,9 @@ from kilonova.model.ids import ServerId
 from kilonova.sim.checker import LATE_S, Watcher, check
 from kilonova.sim.checks.view import look
 from kilonova.sim.operations import actions, images, networks, volumes
+from kilonova.sim.operations.promise import Promise
+from kilonova.sim.operations.servers import HUGE, one, order
 from kilonova.sim.operations.servers import delete as delete_server
-from kilonova.sim.operations.servers import one, order
 from kilonova.sim.stage import Stage
 from tests.sim.conftest import Calm
 from tests.sim.plants import PLANTS, Plant, leaked_quota, two_guests
@@ -127,6 +128,22 @@ def test_a_refused_connection_is_allowed_only_while_control_is_away(tell: Tell) 
         at.workload.scene.excused = lambda: False
         await at.turn("away").ask("GET", "/compute/v2.1/servers", allowed=(200,))
         assert [one.kind for one in at.workload.violations] == ["no answer"]
+
+    tell(story)
+
+
+def test_a_volume_may_go_with_a_server_whose_creation_nobody_answered(tell: Tell) -> None:
+    """Seed 33017: the build failed, and took its volume along, as it was to."""
+
+    async def story(at: Scenery) -> None:
+        await at.furnish()
+        promise = Promise(kind="volume", id="gone-with-it", name="v", owner="tenant-1", at=0.0)
+        promise.with_named.append("impossible")
+        at.workload.scene.promises.keep(promise)
+        assert await at.found() == {"lost"}
+        await order(at.turn("server"), {**one(at.turn("server")), "name": "impossible", "flavorRef": HUGE, "networks": "none"})
+        assert await at.cloud.clean() == []
+        assert await at.found() == set()
 
     tell(story)
 

@@ -138,7 +138,8 @@ def _promised(view: View, promises: Promises) -> Iterator[Violation]:
 def _went_along(view: View, promise: Promise) -> bool:
     """With a server that was to take it along: one that is gone, or whose build failed, which takes it along as in Nova."""
     alive = {row["id"] for row in view.alive}
-    return any(server_id not in alive or not _builds(view, server_id) for server_id in promise.with_servers)
+    named = [row["id"] for row in view.rows["servers"] if row["name"] in promise.with_named]
+    return any(server_id not in alive or not _builds(view, server_id) for server_id in (*promise.with_servers, *named))
 
 
 def _story(view: View, volume_id: str) -> list[str]:

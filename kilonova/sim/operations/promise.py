@@ -55,6 +55,8 @@ class Promise(Struct, kw_only=True):
     """What it was made of: a snapshot's volume, an image's server."""
     with_servers: list[str] = field(default_factory=list)
     """Servers that may take it along when they go."""
+    with_named: list[str] = field(default_factory=list)
+    """Names of such servers whose creation nobody answered."""
     from_volume: bool = False
     """A server that boots from a volume."""
     forced: bool = False

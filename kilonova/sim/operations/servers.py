@@ -47,6 +47,8 @@ async def create_with_volumes(turn: Turn) -> None:
     if devices[0] is not local:
         body["imageRef"] = ""
     answer = await order(turn, body, also=(400, 404, 409, 413))
+    if volume is not None and goes and not answer.known and devices[-1].get("uuid") == volume.id:
+        volume.with_named.append(body["name"])
     if answer.status == 202:
         promise = turn.scene.promises.accepted[answer.body["server"]["id"]]
         promise.from_volume = devices[0] is not local
