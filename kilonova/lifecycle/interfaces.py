@@ -152,8 +152,8 @@ def note_attached(attach: AttachInterface, report: TaskDone, world: OrderWorld) 
 
 
 def note_not_attached(attach: AttachInterface, report: TaskFailed, world: OrderWorld) -> None:
-    """On control: the port goes back to whom it came from, once the guest has let go of it."""
-    _it_goes(attach, attach.new_port, world, sure=plug_in.__name__ not in report.left)
+    """On control: the port goes back to whom it came from, once the guest and the network node have let go of it."""
+    _it_goes(attach, attach.new_port, world, sure=not report.left)
 
 
 def note_detached(detach: DetachInterface, report: TaskDone, world: OrderWorld) -> None:
