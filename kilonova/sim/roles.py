@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kilonova.api.image.recover import keep_tidy
 from kilonova.api.internal.service import service
 from kilonova.api.internal.tickets import Tickets
 from kilonova.api.service import Service
@@ -333,7 +334,10 @@ class ControlRole(Role):
         app = self.ground.web(self.ground.folder, ledger, desk, [*self.ground.terms.services, internal], self.readiness)
         self.client = self.ground.door.client = self._front_door(app)
         sweeper = Sweeper(ledger, self.order_terms, 3600.0, self.ground.terms.send_again_after_s)
-        return node.run(), relay.run(), keeper.run(), sweeper.run()
+        tasks = [node.run(), relay.run(), keeper.run(), sweeper.run()]
+        if self.ground.gates:  # elsewhere pauses are skipped and the clock is not: it would look without end
+            tasks.append(keep_tidy(ledger, store))
+        return tasks
 
     def _front_door(self, app: Application) -> FrontDoor:
         return FrontDoor(app, self.process, self.ground.on_the_way) if self.ground.gates else FrontDoor(app)

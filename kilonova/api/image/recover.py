@@ -44,7 +44,7 @@ async def keep_tidy(ledger: Ledger, store: ImageStore, every_s: float = TIDY_EVE
         await asyncio.sleep(every_s)
         try:
             await recover(ledger, store, time.time() - _GRACE_S)
-        except KilonovaError as error:
+        except (KilonovaError, OSError) as error:  # a disk that refuses, too: control would end with this
             log.warning("images: %s", error, extra={"action": "tidy_again"})
 
 

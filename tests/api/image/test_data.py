@@ -1,6 +1,7 @@
 """Image data over HTTP: upload, stage and import, download, ranges; what goes wrong leaves nothing."""
 
 import asyncio
+import errno
 import hashlib
 import os
 import struct
@@ -350,3 +351,29 @@ async def test_bytes_whose_record_went_alone_go_later(alice: httpx.AsyncClient, 
     tidying.cancel()
     await asyncio.wait([tidying])
     assert set(cloud.files()) == {kept["id"], coming["id"]}
+
+
+async def test_a_disk_that_refuses_ends_nothing(
+    alice: httpx.AsyncClient, cloud: ImageCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Control lives with its tidying: what cannot be removed now goes the next time."""
+    image = await create(alice)
+    await upload(alice, image["id"], b"data")
+    await cloud.ledger.write(lambda books: books.images.remove(image["id"], 1.0))
+    unlink, refused = Path.unlink, 0
+
+    def refuse_once(self: Path, missing_ok: bool = False) -> None:
+        nonlocal refused
+        refused += 1
+        if refused == 1:
+            raise OSError(errno.EIO, "Input/output error")
+        unlink(self, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse_once)
+    tidying = asyncio.create_task(keep_tidy(cast(Any, cloud.ledger), cloud.store, every_s=0.01))
+    async with asyncio.timeout(10):
+        while cloud.files() and not tidying.done():
+            await asyncio.sleep(0.01)
+    assert (cloud.files(), tidying.done()) == ([], False)
+    tidying.cancel()
+    await asyncio.wait([tidying])
