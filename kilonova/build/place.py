@@ -13,7 +13,7 @@ from kilonova.build.admit import OrderWorld
 from kilonova.build.company import company_of, group_of
 from kilonova.build.news import news_of
 from kilonova.build.record import Placed, Requested, grow
-from kilonova.build.volumes import reserve_volumes
+from kilonova.build.volumes import reserve_volumes, try_volumes
 from kilonova.build.wish import NicWish, Wish
 from kilonova.errors import BadRequest, NotFound
 from kilonova.model.host import Host
@@ -78,10 +78,12 @@ def claim_host(seat: Seat, world: OrderWorld) -> Seat:
 
 
 def give_addresses(seat: Seat, world: OrderWorld) -> Seat:
-    """MAC and IP addresses are fixed here, before anything is wired; the client sees them at once."""
-    if seat.fault is not None or seat.choice is None or seat.choice.host is None:
-        return seat
-    return replace(seat, ports=tuple(_port(nic, seat, seat.choice.host.name, world) for nic in seat.nics))
+    """MAC and IP addresses are fixed here, before anything is wired. Without a host they are only tried: nonsense is refused."""
+    host = seat.choice.host if seat.fault is None and seat.choice is not None else None
+    ports = tuple(_port(nic, seat, host.name if host else "", world) for nic in seat.nics)
+    if host is None:
+        world.books.networks.release_server_ports(seat.request.server_id)
+    return replace(seat, ports=ports if host else ())
 
 
 def record_server(seat: Seat, world: OrderWorld) -> Seat:
@@ -101,6 +103,7 @@ def record_server(seat: Seat, world: OrderWorld) -> Seat:
         world.books.server_groups.join(group, request.server_id)
     world.books.actions.begin(request, "create", seat.spans(), wish.traceparent)
     if seat.fault is not None or seat.choice is None or seat.choice.host is None:
+        try_volumes(wish, request.server_id, world)
         return seat
     volumes = reserve_volumes(wish, request.server_id, world) if wish.block_devices else ()
     return replace(seat, placed=_placed(seat, seat.choice.host, volumes, world))

@@ -147,7 +147,7 @@ async def test_what_cannot_be_taken_back_at_once_is_taken_back_later(cloud_of: C
 
 
 async def test_a_port_that_could_not_be_unwired_at_once_is_unwired_later(cloud_of: CloudOf) -> None:
-    """The network node refuses to plug in, and then to forget the port, as often as it is asked (found by simulation, seed 50072)."""
+    """The network node refuses to plug in, and then to forget the port, as often as it is asked (seed 50072)."""
     cloud = await cloud_of(hosts=1)
     server_id, others, _, late = await held(cloud, "attach")
     cloud.drivers.fail("network.wire", times=1 + UNDO_TRIES)
