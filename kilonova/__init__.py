@@ -11,6 +11,7 @@ lifecycle/    What happens to a server after it was built, action by action; wha
 saga/         Do in order, undo in reverse, remember across a crash. Knows nothing of clouds.
 model/        The nouns and their rules. No I/O.
 scheduler/    Which host? A pure function, that also says why each host was refused.
+metadata/     What a guest may learn about itself: the documents of its metadata service and config drive.
 api/          OpenStack as spoken on the wire. Translation only.
 nodes/        The processes that sit on machines: control, compute, network, volume. Queue in, story out.
 bus/          Queues over NATS: one per node, questions and answers, news.

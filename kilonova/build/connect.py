@@ -4,11 +4,11 @@ import time
 
 from msgspec import Struct
 
-from kilonova.build.documents import documents
 from kilonova.build.needs import ComputeWorld, NetworkWorld
 from kilonova.build.record import Disked, Wired, grow
 from kilonova.build.report import BuildProgress
 from kilonova.errors import BuildFailed, KilonovaError, TimedOut, Unavailable
+from kilonova.metadata import documents
 from kilonova.model.ids import ServerId
 from kilonova.model.port import Port, Wire
 from kilonova.model.span import Span

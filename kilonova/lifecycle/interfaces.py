@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from kilonova.build.admit import OrderWorld
 from kilonova.build.connect import NetworkGiven, NetworkWanted
-from kilonova.build.documents import documents
 from kilonova.build.needs import ComputeWorld
 from kilonova.build.record import Placed, grow
 from kilonova.build.report import TaskDone, TaskFailed
@@ -29,6 +28,7 @@ from kilonova.lifecycle.task import (
     ports_to_be,
     report_done,
 )
+from kilonova.metadata import documents
 from kilonova.model.ids import PortId, new_uuid
 from kilonova.model.port import Port
 from kilonova.model.server import Server

@@ -1,6 +1,6 @@
 """Writes the config drive: a small ISO 9660 volume named ``config-2`` (Joliet and Rock Ridge) with OpenStack's metadata.
 
-It does not decide what the metadata says: ``build/documents.py`` does.
+It does not decide what the metadata says: ``metadata/documents.py`` does.
 """
 
 from collections.abc import Mapping

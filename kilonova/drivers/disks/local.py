@@ -14,7 +14,6 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from kilonova.build.documents import drive_documents
 from kilonova.build.needs import Progress
 from kilonova.build.record import Placed, Wired
 from kilonova.drivers.disks import qcow2, spare
@@ -23,6 +22,7 @@ from kilonova.drivers.disks.config_drive import write_config_drive
 from kilonova.drivers.disks.fetch import Fetch, Send
 from kilonova.drivers.host_folder import clear_folder, make_folder, server_folder, servers_with
 from kilonova.errors import BuildFailed
+from kilonova.metadata import drive_documents
 from kilonova.model.guest import Disk
 from kilonova.model.ids import ServerId
 from kilonova.model.image import BootImage

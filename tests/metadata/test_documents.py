@@ -5,9 +5,9 @@ import json
 
 from msgspec.structs import replace
 
-from kilonova.build.documents import documents, drive_documents
 from kilonova.build.record import Placed
 from kilonova.drivers.network.metadata import find
+from kilonova.metadata import documents, drive_documents
 from kilonova.model.ids import SubnetId
 from kilonova.model.port import Address
 from tests.drivers.builds import image_of, placed

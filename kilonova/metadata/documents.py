@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from kilonova.build.record import Placed
+from kilonova.metadata.described import Described
 from kilonova.model.port import Address, Port
 
 OPENSTACK_VERSIONS = ("2012-08-10", "2018-08-27", "latest")
@@ -20,60 +20,60 @@ OPENSTACK_VERSIONS = ("2012-08-10", "2018-08-27", "latest")
 EC2_VERSIONS = ("2009-04-04", "latest")
 
 
-def documents(build: Placed) -> dict[str, bytes]:
+def documents(server: Described) -> dict[str, bytes]:
     """Everything the metadata service answers this server: path → body."""
-    return {**_openstack(build, None), **_ec2(build)}
+    return {**_openstack(server, None), **_ec2(server)}
 
 
-def drive_documents(build: Placed, random_seed: bytes) -> dict[str, bytes]:
+def drive_documents(server: Described, random_seed: bytes) -> dict[str, bytes]:
     """What a config drive holds: the same facts, `random_seed` for the guest's entropy, and EC2's as one JSON file."""
-    user_data = _user_data(build)
-    found = _openstack(build, random_seed)
-    found["ec2/latest/meta-data.json"] = msgspec.json.encode(_ec2_facts(build))
+    user_data = _user_data(server)
+    found = _openstack(server, random_seed)
+    found["ec2/latest/meta-data.json"] = msgspec.json.encode(_ec2_facts(server))
     if user_data is not None:
         found["ec2/latest/user-data"] = user_data
     return found
 
 
-def _openstack(build: Placed, random_seed: bytes | None) -> dict[str, bytes]:
-    facts = _meta_data(build)
+def _openstack(server: Described, random_seed: bytes | None) -> dict[str, bytes]:
+    facts = _meta_data(server)
     if random_seed is not None:
         facts["random_seed"] = base64.b64encode(random_seed).decode()
     each = {
         "meta_data.json": msgspec.json.encode(facts),
-        "network_data.json": msgspec.json.encode(_network_data(build.ports)),
+        "network_data.json": msgspec.json.encode(_network_data(server.ports)),
         "vendor_data.json": b"{}",
         "vendor_data2.json": b"{}",
     }
-    user_data = _user_data(build)
+    user_data = _user_data(server)
     if user_data is not None:
         each["user_data"] = user_data
     found = {f"openstack/{version}/{name}": body for version in OPENSTACK_VERSIONS for name, body in each.items()}
-    for index, (_, contents) in enumerate(build.personality):
+    for index, (_, contents) in enumerate(server.personality):
         found[f"openstack/content/{index:04}"] = _decoded(contents)
     return found
 
 
-def _meta_data(build: Placed) -> dict[str, Any]:
+def _meta_data(server: Described) -> dict[str, Any]:
     facts: dict[str, Any] = {
-        "uuid": build.server_id,
-        "name": build.name,
-        "hostname": _full_hostname(build),
-        "availability_zone": build.availability_zone or build.zone,
-        "launch_index": build.launch_index,
-        "project_id": build.project_id,
-        "meta": build.metadata,
+        "uuid": server.server_id,
+        "name": server.name,
+        "hostname": _full_hostname(server),
+        "availability_zone": server.availability_zone or server.zone,
+        "launch_index": server.launch_index,
+        "project_id": server.project_id,
+        "meta": server.metadata,
         "devices": [],
         "dedicated_cpus": [],
     }
-    if build.public_key and build.key_name:
-        facts["public_keys"] = {build.key_name: build.public_key}
-        facts["keys"] = [{"name": build.key_name, "type": build.key_type, "data": build.public_key}]
-    if build.admin_password:
-        facts["admin_pass"] = build.admin_password
-    if build.personality:
+    if server.public_key and server.key_name:
+        facts["public_keys"] = {server.key_name: server.public_key}
+        facts["keys"] = [{"name": server.key_name, "type": server.key_type, "data": server.public_key}]
+    if server.admin_password:
+        facts["admin_pass"] = server.admin_password
+    if server.personality:
         facts["files"] = [
-            {"path": path, "content_path": f"/content/{index:04}"} for index, (path, _) in enumerate(build.personality)
+            {"path": path, "content_path": f"/content/{index:04}"} for index, (path, _) in enumerate(server.personality)
         ]
     return facts
 
@@ -120,40 +120,40 @@ def _link_id(port: Port) -> str:
     return f"tap{port.id[:11]}"
 
 
-def _ec2(build: Placed) -> dict[str, bytes]:
+def _ec2(server: Described) -> dict[str, bytes]:
     each: dict[str, bytes] = {}
-    for name, fact in _ec2_facts(build).items():
+    for name, fact in _ec2_facts(server).items():
         if isinstance(fact, dict):
             each |= {f"meta-data/{name}/{inner}": str(value).encode() for inner, value in fact.items()}
         else:
             each[f"meta-data/{name}"] = str(fact).encode()
-    if build.public_key:
-        each["meta-data/public-keys/"] = f"0={build.key_name or 'key'}".encode()
-        each["meta-data/public-keys/0/openssh-key"] = build.public_key.strip().encode() + b"\n"
-    user_data = _user_data(build)
+    if server.public_key:
+        each["meta-data/public-keys/"] = f"0={server.key_name or 'key'}".encode()
+        each["meta-data/public-keys/0/openssh-key"] = server.public_key.strip().encode() + b"\n"
+    user_data = _user_data(server)
     if user_data is not None:
         each["user-data"] = user_data
     return {f"{version}/{name}": body for version in EC2_VERSIONS for name, body in each.items()}
 
 
-def _ec2_facts(build: Placed) -> dict[str, Any]:
-    addresses = [address.ip for port in build.ports for address in port.addresses if ":" not in address.ip]
-    hostname = _full_hostname(build)
+def _ec2_facts(server: Described) -> dict[str, Any]:
+    addresses = [address.ip for port in server.ports for address in port.addresses if ":" not in address.ip]
+    hostname = _full_hostname(server)
     facts: dict[str, Any] = {
-        "ami-id": f"ami-{_short(build.image.id)}" if build.image else "ami-00000000",
-        "ami-launch-index": build.launch_index,
+        "ami-id": f"ami-{_short(server.image.id)}" if server.image else "ami-00000000",
+        "ami-launch-index": server.launch_index,
         "ami-manifest-path": "FIXME",
         "block-device-mapping": {"ami": "vda", "root": "/dev/vda"},
         "hostname": hostname,
         "instance-action": "none",
-        "instance-id": f"i-{_short(build.server_id)}",
-        "instance-type": build.flavor.name,
+        "instance-id": f"i-{_short(server.server_id)}",
+        "instance-type": server.flavor.name,
         "local-hostname": hostname,
         "local-ipv4": addresses[0] if addresses else "",
-        "placement": {"availability-zone": build.availability_zone or build.zone},
+        "placement": {"availability-zone": server.availability_zone or server.zone},
         "public-hostname": hostname,
         "public-ipv4": "",
-        "reservation-id": build.reservation_id or f"r-{_short(build.server_id)}",
+        "reservation-id": server.reservation_id or f"r-{_short(server.server_id)}",
     }
     return facts
 
@@ -162,12 +162,12 @@ def _short(identifier: str) -> str:
     return identifier.replace("-", "")[:8].rjust(8, "0")
 
 
-def _full_hostname(build: Placed) -> str:
-    return f"{build.hostname}.novalocal"
+def _full_hostname(server: Described) -> str:
+    return f"{server.hostname}.novalocal"
 
 
-def _user_data(build: Placed) -> bytes | None:
-    return None if build.user_data is None else _decoded(build.user_data)
+def _user_data(server: Described) -> bytes | None:
+    return None if server.user_data is None else _decoded(server.user_data)
 
 
 def _decoded(text: str) -> bytes:
