@@ -75,7 +75,7 @@ class ComputeNode:
         goes = doing is not None and doing.saga is REMOVE
         if order.host not in self.hosts or time.time() > order.deadline or self._is_over(order, job.key) or goes:
             return
-        await self.worker.begin_when_free(job, delivery.queue_wait_s)
+        await self.worker.begin_when_free(job, delivery.queue_wait_s, _removal(order))
 
     async def take_removal(self, order: Removal, delivery: Delivery) -> None:
         """Whatever is going on for this server is stopped and undone first."""
@@ -115,7 +115,7 @@ class ComputeNode:
     def _is_over(self, order: Placed, key: str) -> bool:
         if isinstance(order, AttachVolume) and self._has_ended(order.new_volume):
             return True
-        return self.journal.is_over(key, f"{order.server_id}/{order.attempt}/{REMOVE.name}")
+        return self.journal.is_over(key, _removal(order))
 
     def _has_ended(self, link: VolumeLink) -> bool:
         return self.journal.is_over(_ended(link))
@@ -138,6 +138,11 @@ def _key(order: Placed | Removal, saga: Saga[Any, Any, Any]) -> str:
     """One saga's name in the journal."""
     which = f"/{order.task_id}" if isinstance(order, Placed) and order.task_id else ""
     return f"{order.server_id}/{order.attempt}/{saga.name}{which}"
+
+
+def _removal(order: Placed) -> str:
+    """Under which the journal remembers that the server is taken away: nothing that was asked of it is begun after that."""
+    return f"{order.server_id}/{order.attempt}/{REMOVE.name}"
 
 
 def _ended(link: VolumeLink) -> str:

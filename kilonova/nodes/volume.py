@@ -66,7 +66,7 @@ class VolumeNode:
         if order.node != self.name or time.time() > order.deadline or self.journal.is_over(*over):
             return  # somebody else's, or control has ended it, or it came twice, or after the volume's deletion
         if order.work != "delete":
-            await self.worker.begin_when_free(job, delivery.queue_wait_s)
+            await self.worker.begin_when_free(job, delivery.queue_wait_s, _gone(order))
         elif (doing := self.worker.doing(job.where)) is None or doing.key != job.key:
             await self.worker.stop_what_goes_on(job.where)
             self.worker.begin(job, delivery.queue_wait_s)

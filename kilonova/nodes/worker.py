@@ -65,8 +65,11 @@ class Worker:
         """A new job; the journal has it when this returns."""
         self._run(job, self.journal.begin(job.key, job.saga, job.order), queued)
 
-    async def begin_when_free(self, job: Job, queued: float) -> None:
-        """After what is under way there; nothing happens when the same came before, or the place is being cleared."""
+    async def begin_when_free(self, job: Job, queued: float, end: str) -> None:
+        """After what is under way there; nothing happens when the same came before, the place is being cleared, or `end` is over.
+
+        `end`: a key of the journal, of what leaves nothing to do here. It may be the very thing that this waits for: a deletion.
+        """
         waiting = self._waiting.setdefault(job.where, [])
         waiting.append(job)
         while (work := self._working.get(job.where)) is not None:
@@ -78,7 +81,7 @@ class Worker:
         waiting.remove(job)
         if still_wanted and not waiting:
             del self._waiting[job.where]
-        if work is None and still_wanted and job.where not in self._ending and not self.journal.is_over(job.key):
+        if work is None and still_wanted and job.where not in self._ending and not self.journal.is_over(job.key, end):
             self.begin(job, queued)
 
     async def stop_what_goes_on(self, where: Hashable) -> None:

@@ -6,11 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from kilonova.api.compute.service import SERVICE as COMPUTE
+from kilonova.api.image.service import SERVICE as IMAGE
 from kilonova.api.volume.service import SERVICE as VOLUME
 from kilonova.errors import Unavailable
+from kilonova.model.ids import new_uuid
 from kilonova.model.server import Action
 from kilonova.nodes.greeting import compute_says_hello, network_says_hello
 from kilonova.saga import Journal
@@ -19,7 +22,10 @@ from kilonova.sim.faults import fail
 from kilonova.sim.roles import Ground, Terms
 from kilonova.sim.torn import WatchedJournal, fall
 from tests.story.conftest import CloudOf
+from tests.story.deeds import DEEDS
 from tests.story.ending import built, deleted, failed
+from tests.story.test_deadlines_pass import ask, new_volume
+from tests.story.test_too_soon import AGAIN, Hold, a_while, before, held
 
 
 async def history(cloud: SimulatedCloud, server_id: str) -> list[Action]:
@@ -115,6 +121,48 @@ async def test_an_order_that_comes_after_its_volumes_deletion_makes_nothing(clou
     assert cloud.messages.struck["VolumeOrder"] == 1
     assert await cloud.clean() == []
     assert list(await cloud.volume.node.store.inventory()) == []
+
+
+async def test_an_order_that_waits_for_its_volumes_deletion_makes_nothing(cloud_of: CloudOf) -> None:
+    """Seed 50209: it came while the volume was deleted, waited for the end of that, and made it anew."""
+    cloud = await cloud_of(hosts=1, services=(COMPUTE, IMAGE, VOLUME))
+    making = Hold()
+    making.released.set()
+    cloud.steps.at("before", "make_volume", making)
+    volume_id = await new_volume(cloud)
+    deletion, _ = await held(cloud, "remove_volume", ask(cloud, "DELETE", f"/volumes/{volume_id}"))
+    node, made = cloud.volume.node, making.moments[0].record
+    late = asyncio.create_task(node.take_order(msgspec.structs.replace(made, work_id=new_uuid()), AGAIN))
+    await a_while()
+    assert not late.done(), "it waits"
+    deletion.released.set()
+    async with asyncio.timeout(30):
+        await late
+    await a_while()
+    assert before(cloud, "make_volume") == 1
+    assert not await node.store.inventory()
+
+
+async def test_an_action_that_comes_while_another_is_stopped_does_not_begin_after_the_deletion(cloud_of: CloudOf) -> None:
+    """It waited for the place: first for what was undone, then for the removal."""
+    cloud = await cloud_of(hosts=1)
+    await built(cloud, server_id := await cloud.build())
+    action, _ = await held(cloud, "plug_in", DEEDS["attach_interface"].ask(cloud, server_id))
+    undo = Hold()
+    cloud.steps.at("undone", "wire_all", undo)
+    assert await cloud.delete(server_id) == 204
+    await cloud.until(undo.reached, "the action to be undone")
+    node = cloud.computes["compute-1"].node
+    late = asyncio.create_task(node.take_task(msgspec.structs.replace(action.moments[0].record, task_id=new_uuid()), AGAIN))
+    await a_while()
+    assert not late.done(), "it waits"
+    undo.released.set()
+    await cloud.wait_for(server_id, "DELETED")
+    async with asyncio.timeout(30):
+        await late
+    await a_while()
+    assert before(cloud, "wire_all") == 1
+    await deleted(cloud, server_id)
 
 
 class Told(WatchedJournal):
