@@ -12,7 +12,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import SimpleNamespace
 from typing import Any, TypeVar
+
+from sqlalchemy.sql import selectable
 
 Result = TypeVar("Result")
 
@@ -114,6 +117,8 @@ def made_up(loop: VirtualLoop, chance: random.Random) -> Iterator[None]:
         (os, "urandom", some_bytes),
         (random, "_urandom", some_bytes),  # what `secrets` draws from
         (uuid, "uuid4", some_uuid),
+        # Names of subqueries, made up only when a statement is new to the process: what follows must not depend on that.
+        (selectable, "os", SimpleNamespace(urandom=os.urandom)),
     ]
     before = [(module, name, getattr(module, name)) for module, name, _ in instead]
     state = random.getstate()
