@@ -129,7 +129,9 @@ class Networks(Protocol):
         """One of them; not the server's is no error."""
         ...
 
-    def set_server_ports_status(self, server_id: str, status: str, now: float) -> None: ...
+    def set_server_ports_status(self, server_id: str, status: str, now: float) -> int:
+        """How many had another one."""
+        ...
 
 
 class Servers(Protocol):

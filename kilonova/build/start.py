@@ -5,7 +5,7 @@ import time
 from kilonova.build.admit import OrderWorld
 from kilonova.build.needs import ComputeWorld
 from kilonova.build.news import news_of
-from kilonova.build.record import Running, Wired, grow
+from kilonova.build.record import Placed, Running, Wired, grow
 from kilonova.build.report import BuildProgress, ServerRuns
 from kilonova.model.server import BUILDING
 
@@ -51,18 +51,19 @@ def note_progress(report: BuildProgress, world: OrderWorld) -> None:
         world.books.servers.set_task(report.server_id, report.task_state, report.at)
 
 
-def announce_running(report: ServerRuns, world: OrderWorld) -> None:
-    """On control: the server is ACTIVE, and the news that its build is over goes onto a queue of its own."""
+def announce_running(report: ServerRuns, world: OrderWorld) -> Placed | None:
+    """On control: the server is ACTIVE, and the news of it goes onto a queue. Its order, if a port in it may have gone since."""
     books = world.books
     server = books.servers.of_attempt(report.server_id, report.attempt)
     placed = books.orders.placed(report.server_id)
     if server is None or placed is None or placed.attempt != report.attempt:
-        return  # deleted meanwhile, ended by its deadline, or told before
+        return None  # deleted meanwhile, ended by its deadline, or told before
     books.servers.runs(report.server_id, report.at)
-    books.networks.set_server_ports_status(report.server_id, "ACTIVE", report.at)
+    wired = books.networks.set_server_ports_status(report.server_id, "ACTIVE", report.at)
     for volume in placed.volumes:
         books.volumes.attached(volume.attachment_id, report.at)
     books.actions.carried(report.server_id, report.attempt, report.spans)
     books.actions.end(report.server_id, None, world.desk.now)
     books.orders.answered(report.server_id, report.attempt)
     books.orders.announce("instance.create.end", report.server_id, news_of(placed, "active", None))
+    return placed if wired < len(placed.ports) else None

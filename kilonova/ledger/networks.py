@@ -152,9 +152,9 @@ class Networks:
         """One of them; not the server's is no error."""
         self.server_ports.release_one(server_id, port_id)
 
-    def set_server_ports_status(self, server_id: str, status: str, now: float) -> None:
-        """`status` is ACTIVE, DOWN or BUILD."""
-        self.server_ports.set_status(server_id, status, now)
+    def set_server_ports_status(self, server_id: str, status: str, now: float) -> int:
+        """`status` is ACTIVE, DOWN or BUILD. How many had another one."""
+        return self.server_ports.set_status(server_id, status, now)
 
     def server_ports_of(self, server_id: str) -> tuple[Port, ...]:
         """The server's ports as a build needs them, in the order of its NICs."""

@@ -153,8 +153,8 @@ class ServerPorts:
         if len(made) < len(rows):
             self._connection.execute(_UNBIND, {"ports": [row.id for row in rows]})
 
-    def set_status(self, server_id: str, status: str, now: float) -> None:
-        self._connection.execute(_SET_STATUS, {"server": server_id, "becomes": status, "now": now})
+    def set_status(self, server_id: str, status: str, now: float) -> int:
+        return self._connection.execute(_SET_STATUS, {"server": server_id, "becomes": status, "now": now}).rowcount
 
     def ports_of(self, server_id: str) -> tuple[Port, ...]:
         """The server's ports as a build needs them, in the order of its NICs."""

@@ -22,6 +22,7 @@ from kilonova.lifecycle.task import (
     Asking,
     Nics,
     ServerAction,
+    as_it_is,
     ask_again,
     order_task,
     ports_leaving,
@@ -45,6 +46,8 @@ class DetachInterface(Asked, frozen=True, kw_only=True):
     """`ports` are those that stay."""
 
     old_port: Port
+    deleted: bool = False
+    """There is no such port any more, so nothing puts it back."""
 
 
 def order_attach(server: Server, asking: Asking, world: OrderWorld, *, nic: NicWish) -> Port:
@@ -79,6 +82,50 @@ def order_detach(server: Server, asking: Asking, world: OrderWorld, *, port_id: 
         raise NotFound(f"Port {port_id} could not be found.")
     stay = tuple(port for port in ports if port.id != port_id)
     order_task(server, asking, DetachInterface, None, world, old_port=old, ports=stay)
+
+
+def order_out(server_id: str, port_id: str, world: OrderWorld) -> None:
+    """On control: a server's port is about to be deleted, so its guest and the network node let go of it, whatever it does.
+
+    Not while it is being built: see `order_out_after_build`.
+    """
+    books = world.books
+    server = books.servers.whatever(server_id)
+    old = next((port for port in books.networks.server_ports_of(server_id) if port.id == port_id), None)
+    if server is None or old is None or not books.hosts.has_claim(server_id) or books.servers.is_deleting(server_id):
+        return  # there is no guest, or it goes anyway
+    if books.orders.placed(server_id) is None and port_id not in ports_leaving(server_id, world):
+        _order_out(as_it_is(server, world), server, old, world)
+
+
+def order_out_after_build(built: Placed, world: OrderWorld) -> None:
+    """On control: a guest runs, and some of the ports in its order may have been deleted meanwhile."""
+    books = world.books
+    server = books.servers.of_attempt(built.server_id, built.attempt)
+    gone = _ids(built.ports) - _ids(books.networks.server_ports_of(built.server_id))
+    if server is None or not gone or books.servers.is_deleting(server.id):
+        return
+    now_is = replace(as_it_is(server, world), network_node=built.network_node)
+    for old in built.ports:
+        if old.id in gone:
+            _order_out(now_is, server, old, world)
+
+
+def _order_out(now_is: Placed, server: Server, old: Port, world: OrderWorld) -> None:
+    """Without a row in the history: nobody has asked for this action, and nobody waits for it."""
+    detach = grow(
+        now_is,
+        DetachInterface,
+        task_id=new_uuid(),
+        request_id=f"req-{new_uuid()}",
+        action="detach_interface",
+        was_vm_state=server.vm_state,
+        was_power_state=server.power_state,
+        old_port=old,
+        ports=tuple(port for port in now_is.ports if port.id != old.id),
+        deleted=True,
+    )
+    ask_again(detach, world)
 
 
 async def wire_all(attach: AttachInterface, world: ComputeWorld) -> AttachInterface:
@@ -116,7 +163,8 @@ async def pull_out(detach: DetachInterface, world: ComputeWorld) -> DetachInterf
 
 async def put_back(detach: DetachInterface, world: ComputeWorld) -> None:
     """As an undo: the port is the server's still, so the running guest has its NIC again."""
-    await _plug(detach, (*detach.ports, detach.old_port), detach.old_port.id, world)
+    if not detach.deleted:
+        await _plug(detach, (*detach.ports, detach.old_port), detach.old_port.id, world)
 
 
 async def unwire_one(detach: DetachInterface, world: ComputeWorld) -> DetachInterface:
@@ -158,12 +206,18 @@ def note_not_attached(attach: AttachInterface, report: TaskFailed, world: OrderW
 
 def note_detached(detach: DetachInterface, report: TaskDone, world: OrderWorld) -> None:
     """On control: the port goes, or is its owner's again."""
-    _it_goes(detach, detach.old_port.id, world, sure=True)
+    if _is_there(detach, world):
+        _it_goes(detach, detach.old_port.id, world, sure=True)
+    else:
+        _stay_out(detach, world, sure=True)
 
 
 def note_not_detached(detach: DetachInterface, report: TaskFailed, world: OrderWorld) -> None:
-    """On control: it stays; the history says why."""
-    _it_stays(detach, detach.old_port.id, world, sure=pull_out.__name__ not in report.left)
+    """On control: it stays; the history says why. One that was deleted meanwhile goes all the same."""
+    if _is_there(detach, world):
+        _it_stays(detach, detach.old_port.id, world, sure=pull_out.__name__ not in report.left)
+    else:
+        _stay_out(detach, world, sure=False)
 
 
 def attach_overdue(attach: AttachInterface, world: OrderWorld) -> None:
@@ -174,8 +228,7 @@ def attach_overdue(attach: AttachInterface, world: OrderWorld) -> None:
 
 def detach_overdue(detach: DetachInterface, world: OrderWorld) -> None:
     """On control: the port stays this server's until the node has spoken, and goes then."""
-    if detach.old_port.id in _ids(world.books.networks.server_ports_of(detach.server_id)):
-        ask_again(detach, world)
+    ask_again(detach if _is_there(detach, world) else replace(detach, deleted=True), world)
 
 
 def _it_stays(task: Asked, port_id: PortId, world: OrderWorld, *, sure: bool) -> None:
@@ -200,6 +253,18 @@ def _it_goes(task: Asked, port_id: PortId, world: OrderWorld, *, sure: bool) -> 
         _once_more(grow(task, DetachInterface, old_port=old, ports=stay), world)
     else:
         world.books.networks.release_server_port(task.server_id, port_id)
+
+
+def _is_there(detach: DetachInterface, world: OrderWorld) -> bool:
+    """False: the port was deleted through the Network API."""
+    return detach.old_port.id in _ids(world.books.networks.server_ports_of(detach.server_id))
+
+
+def _stay_out(detach: DetachInterface, world: OrderWorld, *, sure: bool) -> None:
+    """The port is nobody's. `sure`: neither the guest nor the network node has it when `detach` is over."""
+    others = world.books.orders.tasks_of(detach.server_id, Nics)
+    if not sure or any(detach.old_port.id in _ids(one.ports) for one in others):
+        _once_more(replace(detach, deleted=True, ports=ports_to_be(detach.server_id, world)), world)
 
 
 def _once_more(task: Asked, world: OrderWorld) -> None:

@@ -28,6 +28,7 @@ from kilonova.ledger.each import write_each
 from kilonova.ledger.ledger import Ledger
 from kilonova.ledger.transaction import Transaction
 from kilonova.lifecycle.actions import SERVER_ACTIONS
+from kilonova.lifecycle.interfaces import order_out_after_build
 from kilonova.lifecycle.inventory import Hello, Welcome, compare
 from kilonova.lifecycle.remove import note_gone
 from kilonova.lifecycle.task import note_task
@@ -43,13 +44,18 @@ HEARTBEAT_S = 20.0
 QUEUES_AGAIN_S = 0.5
 
 
+def note_running(report: ServerRuns, world: OrderWorld) -> None:
+    if (built := announce_running(report, world)) is not None:
+        order_out_after_build(built, world)
+
+
 def note_action(report: TaskDone | TaskFailed, world: OrderWorld) -> None:
     note_task(report, SERVER_ACTIONS, world)
 
 
 WHO_NOTES: Mapping[type[Report], Callable[..., None]] = {
     BuildProgress: note_progress,
-    ServerRuns: announce_running,
+    ServerRuns: note_running,
     ServerNotBuilt: give_up_or_try_elsewhere,
     ServerGone: note_gone,
     TaskDone: note_action,

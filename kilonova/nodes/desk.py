@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from kilonova.build import STEP_OF, order
 from kilonova.build.admit import OrderDesk, OrderWorld
@@ -13,6 +13,7 @@ from kilonova.errors import Conflict
 from kilonova.ledger.ledger import Ledger
 from kilonova.ledger.transaction import Transaction
 from kilonova.lifecycle.console import ConsoleText, ConsoleWanted
+from kilonova.lifecycle.interfaces import order_out
 from kilonova.lifecycle.remove import order_removal
 from kilonova.model.caller import Caller
 from kilonova.model.ids import HostName, ServerId
@@ -60,6 +61,9 @@ class Desk:
             return order(tx.servers.get(server_id, project), OrderWorld(tx, self._terms(time.time())))
 
         return await self._ledger.write(write)
+
+    def let_go_of(self, books: Any, server_id: str, port_id: str) -> None:
+        order_out(server_id, port_id, OrderWorld(books, self._terms(time.time())))
 
     async def console_output(self, server: Server, lines: int | None) -> str:
         if server.host is None or server.node is None:

@@ -1,7 +1,7 @@
 """What the compute API asks of the ledger and of the servers' desk."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from kilonova.api.compute.needs_around import AggregateBook, MigrationBook, ServerGroupBook
 from kilonova.build.admit import OrderWorld
@@ -217,6 +217,10 @@ class ServerDesk(Protocol):
 
     async def act(self, server_id: str, caller: Caller, order: Callable[[Server, OrderWorld], Told]) -> Told:
         """One transaction: `order` (of `lifecycle/`) writes what is to be done. Raises NotFound, and what it raises."""
+        ...
+
+    def let_go_of(self, books: Any, server_id: str, port_id: str) -> None:
+        """Within the transaction that `books` is: a server's port is about to be deleted, and its guest is to let go of it."""
         ...
 
     async def console_output(self, server: Server, lines: int | None) -> str:

@@ -6,7 +6,7 @@ from kilonova.api.network.listing import read_listing, show, show_all
 from kilonova.api.network.schemas import read_one, read_one_or_many
 from kilonova.api.network.writing import change, remove
 from kilonova.api.world import Books
-from kilonova.model.network import NetworkPort
+from kilonova.model.network import SERVER_OWNER, NetworkPort
 from kilonova.model.network_wish import NewPort, PortChanges
 
 
@@ -39,4 +39,10 @@ async def update_port(call: Call) -> Answer:
 
 
 async def delete_port(call: Call) -> Answer:
-    return await remove(call, lambda book: book.ports, call.path["port_id"])
+    """One of a server is pulled out of its guest as well, as soon as its node can be reached; nobody waits for that."""
+
+    def let_go(books: Books, port: NetworkPort) -> None:
+        if port.device_id and port.device_owner.startswith(SERVER_OWNER):
+            call.world.servers.let_go_of(books, port.device_id, port.id)
+
+    return await remove(call, lambda book: book.ports, call.path["port_id"], let_go)

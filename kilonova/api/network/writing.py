@@ -41,12 +41,19 @@ async def change(
     return await call.world.ledger.write(work)
 
 
-async def remove(call: Call, shelf: Callable[[NetworkBook], Shelf[Revised]], thing_id: str) -> Answer:
-    """204. Raises PreconditionFailed when it has another revision, and what the shelf raises."""
+async def remove(
+    call: Call,
+    shelf: Callable[[NetworkBook], Shelf[Thing]],
+    thing_id: str,
+    first: Callable[[Books, Thing], None] | None = None,
+) -> Answer:
+    """204. `first` is done in the same transaction. Raises PreconditionFailed for another revision, and what the shelf raises."""
 
     def work(books: Books) -> None:
         here = shelf(books.networks)
         _refuse_other_revision(call, here, thing_id)
+        if first is not None:
+            first(books, here.get(thing_id, call.who))
         here.remove(thing_id, call.who)
 
     await call.world.ledger.write(work)
