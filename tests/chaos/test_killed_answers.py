@@ -252,7 +252,7 @@ CASES: Mapping[str, str] = {
     "nodes/reporter.py:_send_what_there_is": "test_control_is_killed_while_a_node_waits_for_its_word",
     "nodes/greeting.py:compute_says_hello": "test_control_is_killed_while_a_node_waits_to_be_welcomed",
     "nodes/greeting.py:network_says_hello": "test_control_is_killed_while_a_node_waits_to_be_welcomed",
-    "nodes/volume_greeting.py:keep_saying_hello": "test_control_is_killed_while_a_node_waits_to_be_welcomed",
+    "nodes/volume_greeting.py:_say_hello": "test_control_is_killed_while_a_node_waits_to_be_welcomed",
     "nodes/audit.py:_ask": "test_a_node_is_killed_while_control_waits_for_its_inventory",
     "nodes/repair/repair.py:_send": "test_a_node_is_killed_while_a_repair_waits_for_it",
     "nodes/desk.py:console_output": "test_a_node_is_killed_while_a_client_waits_for_a_console",

@@ -105,8 +105,15 @@ class Cloud:
         """-9, and wait until there is another one; the pid that is gone."""
         old = self.pid(role)
         os.kill(old, signal.SIGKILL)
-        place = self.data / "run" / f"{role}.pid"  # empty for an instant while it is written
-        wait_for(lambda: place.read_text().strip() not in ("", str(old)), 20, f"another {role}")
+        place = self.data / "run" / f"{role}.pid"
+
+        def another() -> bool:
+            try:
+                return place.read_text().strip() not in ("", str(old))  # empty for an instant while it is written
+            except FileNotFoundError:
+                return False
+
+        wait_for(another, 20, f"another {role}")
         return old
 
     def log(self, role: str) -> str:
