@@ -197,11 +197,13 @@ class MachineWithoutPower(SimulatedCloud):
     def _stand_on(self, terms: Terms) -> Ground:
         return replace(super()._stand_on(terms), open_journal=lambda file: self.opens(file), fell=self._falls)
 
-    def _falls(self, journal: Journal, file: Path) -> None:
+    def _falls(self, journal: Journal, file: Path) -> bool:
+        """Only the journal's end goes: the guests are left to the story."""
         if isinstance(journal, Told) and journal.stood:
             self.lost = fall(journal, file, file.with_name(f"{file.name}-wal").stat().st_size - journal.stood)
         else:
             journal.close()
+        return False
 
 
 async def test_what_turned_back_does_not_go_on_when_the_power_was_off(tmp_path: Path, furnished: Path) -> None:
