@@ -64,7 +64,6 @@ def traces(cloud: str, folder: Path) -> dict[str, list[str]]:
         "rules": lines("nft", "list", "tables"),
         "mounts": [line for line in Path("/proc/self/mounts").read_text().splitlines() if f"kn{cloud}" in line],
         "processes": running,
-        "forwarding": [Path("/proc/sys/net/ipv4/ip_forward").read_text().strip()],
     }
 
 

@@ -126,15 +126,16 @@ async def test_the_outside_is_put_back_as_it_was(network: Make, outside: tuple[s
 
 
 async def test_this_machine_can_be_the_outside(network: Make, cloud: str, tmp_path: Path) -> None:
-    before = traces(cloud, tmp_path)
+    before, forwarded = traces(cloud, tmp_path), links.forwarding()  # only this test may look: no other process's test changes it
     node = network("host", transfer="100.127.240.0/24")
     await node.wire(ONE, (a_port(5),), {})
     during = traces(cloud, tmp_path)
-    assert during["forwarding"] == ["1"]
+    assert links.forwarding()
     assert [line.split(":")[1].split("@")[0].strip() for line in during["links"]] == [f"kn{cloud}-1a2b3c4d"]
     assert during["rules"] == [f"table inet kilonova_{cloud}"]
     await node.close(keep=False)
     assert traces(cloud, tmp_path) == before
+    assert links.forwarding() == forwarded
 
 
 async def test_an_outside_that_is_not_there_fails_the_wire(network: Make, cloud: str, tmp_path: Path) -> None:
