@@ -23,7 +23,7 @@ from tests.story.conftest import CloudOf
 from tests.story.deeds import DEEDS
 from tests.story.ending import built, deleted
 from tests.story.test_actions_fail import prepared
-from tests.story.test_deadlines_pass import ask, new_volume
+from tests.story.test_deadlines_pass import WITH_VOLUMES, ask, becomes, new_volume
 
 AGAIN = Delivery(kind="", subject="", queue_wait_s=0.0)
 
@@ -160,6 +160,28 @@ async def test_an_action_that_waits_behind_another_does_not_begin_after_the_dele
     await a_while()
     assert before(cloud, "make_new_disks") == 0
     await deleted(cloud, server_id)
+
+
+async def test_what_waits_behind_work_that_a_deletion_stops_never_begins(cloud_of: CloudOf) -> None:
+    """Also when the deletion fails: control has ended all work on the volume, and waits for none of it."""
+    cloud = await cloud_of(hosts=1, services=WITH_VOLUMES)
+    action = f"/volumes/{(volume_id := await new_volume(cloud))}/action"
+    hold, _ = await held(cloud, "grow_volume", ask(cloud, "POST", action, {"os-extend": {"new_size": 2}}))
+    await ask(cloud, "POST", action, {"os-reset_status": {"status": "available"}})
+    await ask(cloud, "POST", action, {"os-extend": {"new_size": 3}})
+    await cloud.until(lambda: _seen(cloud, 3), "the second order to arrive")
+    await ask(cloud, "POST", action, {"os-reset_status": {"status": "available"}})
+    await a_while()
+    cloud.steps.at("before", "remove_volume", fail)
+    await ask(cloud, "DELETE", f"/volumes/{volume_id}")
+    await becomes(cloud, "volume", volume_id, "error_deleting")
+    await a_while()
+    assert (before(cloud, "grow_volume"), hold.released.is_set()) == (1, False)
+    await ask(cloud, "POST", action, {"os-force_delete": {}})
+
+
+async def _seen(cloud: SimulatedCloud, orders: int) -> bool:
+    return cloud.messages.seen["VolumeOrder"] >= orders
 
 
 async def test_a_node_that_starts_takes_up_what_was_under_way_before_it_hears_what_is_new(
