@@ -342,6 +342,8 @@ def _answer(letter: _Letter, reply_type: type[Reply]) -> Reply:
 
 def _matches(pattern: str, subject: str) -> bool:
     """NATS's wildcards: ``*`` is one token, ``>`` at the end one or more."""
+    if "*" not in pattern and ">" not in pattern:
+        return pattern == subject
     wanted, given = pattern.split("."), subject.split(".")
     for place, part in enumerate(wanted):
         if part == ">":

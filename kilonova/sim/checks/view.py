@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 from sqlalchemy import select
 
 from kilonova.drivers.disks.simulated import SimulatedDisks
@@ -47,10 +47,23 @@ class View(Struct, frozen=True, kw_only=True):
     """Volume → the attachment it is served to."""
     known: Mapping[str, int]
     """``router/ID``, ``group/ID``, … → the revision the network node has."""
+    indexes: dict[tuple[str, str], dict[Any, list[Row]]] = field(default_factory=dict)
+    """What `of` has made so far."""
 
     def of(self, table: str, **wanted: Any) -> list[Row]:
         """The rows of a table that have these values."""
-        return [row for row in self.rows[table] if all(row[name] == value for name, value in wanted.items())]
+        (name, value), *more = wanted.items()
+        found = self._by_value(table, name).get(value, [])
+        return [row for row in found if all(row[name] == value for name, value in more)]
+
+    def _by_value(self, table: str, name: str) -> dict[Any, list[Row]]:
+        """The rows of a table by what they have in this column; made once, for hundreds of questions."""
+        if (table, name) not in self.indexes:
+            index: dict[Any, list[Row]] = {}
+            for row in self.rows[table]:
+                index.setdefault(row[name], []).append(row)
+            self.indexes[table, name] = index
+        return self.indexes[table, name]
 
     def by_id(self, table: str) -> dict[str, Row]:
         return {row["id"]: row for row in self.rows[table]}
