@@ -70,7 +70,7 @@ async def plug_volume_in(attach: Served, world: ComputeWorld) -> Served:
     return attach
 
 
-async def unplug_volume(attach: Served, world: ComputeWorld) -> None:
+async def unplug_volume(attach: AttachVolume, world: ComputeWorld) -> None:
     """It is gone again."""
     await world.hypervisor(attach.host).unplug_disk(attach.server_id, attach.new_volume.volume_id)
 
@@ -108,7 +108,7 @@ async def report_volume_detached(detach: DetachVolume, world: ComputeWorld) -> D
 ATTACH_VOLUME = (
     Saga.starting_with(AttachVolume, ComputeWorld, name="attach_volume", at="compute")
     .then(serve_to_host, undo=end_export, unsure=True)
-    .then(plug_volume_in, undo=unplug_volume)
+    .then(plug_volume_in, undo=unplug_volume, by_others=True)  # a reboot that came first has started the guest with it
     .then(report_volume_attached)
 )
 

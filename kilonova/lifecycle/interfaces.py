@@ -181,13 +181,13 @@ async def report_detached(detach: DetachInterface, world: ComputeWorld) -> Detac
 ATTACH_INTERFACE = (
     Saga.starting_with(AttachInterface, ComputeWorld, name="attach_interface", at="compute")
     .then(wire_all, undo=wire_the_others, unsure=True)
-    .then(plug_in, undo=unplug)
+    .then(plug_in, undo=unplug, by_others=True)  # a reboot that was ordered later and came earlier has started it with the NIC
     .then(report_attached)
 )
 
 DETACH_INTERFACE = (
     Saga.starting_with(DetachInterface, ComputeWorld, name="detach_interface", at="compute")
-    .then(pull_out, undo=put_back)
+    .then(pull_out, undo=put_back, by_others=True)  # or without it
     .then(unwire_one)
     .then(report_detached)
 )

@@ -1,8 +1,9 @@
 """Carries a saga out: forward, and when a step fails, back. The only place that catches whatever a step raises.
 
-A step that raises has left nothing behind; so what is undone are the finished steps, last first, and one that is `unsure` before
-them. After a crash the step that was under way is done again (going forward), and is unsure then, as its first time may have left
-something; or it is undone too (going back): both are safe because steps are repeatable.
+A step that raises has left nothing behind; so what is undone are the finished steps, last first, and before them one that is
+`unsure`, and whatever may have been done `by_others`. After a crash the step that was under way is done again (going forward),
+and is unsure then, as its first time may have left something; or it is undone too (going back): both are safe because steps are
+repeatable.
 """
 
 import asyncio
@@ -69,8 +70,7 @@ async def run(
     record = msgspec.msgpack.decode(entry.record, type=saga.record_class(min(entry.step, len(saga.steps))))
     if entry.direction == "back":
         # The step under way at the crash may have half happened: its undo comes first.
-        standing = saga.steps[: entry.step + 1]
-        return await _go_back(saga, entry.key, record, world, (journal, watch), standing, "", entry.reason, False)
+        return await _go_back(saga, entry.key, record, world, (journal, watch), entry.step + 1, "", entry.reason, False)
     for number in range(entry.step, len(saga.steps)):
         step, finished = saga.steps[number], number
         try:
@@ -90,7 +90,7 @@ async def run(
         reason, final = _reason(error, step)
         journal.turn_back(entry.key, number, reason, watch.notes(entry.key))
         unsure = step.unsure or (entry.taken_up and number == entry.step)
-        standing = saga.steps[: number + 1 if unsure else finished]
+        standing = number + 1 if unsure else finished
         return await _go_back(saga, entry.key, record, world, (journal, watch), standing, step.name, reason, final)
     return Outcome(record)
 
@@ -111,18 +111,20 @@ async def _go_back(  # noqa: PLR0913 - everything an unwinding needs, handed on 
     record: Any,
     world: Any,
     keepers: tuple[Journal, Watch],
-    standing: tuple[Step, ...],
+    standing: int,
     failed: str,
     reason: str,
     final: bool,
 ) -> Outcome[Now]:
+    """The first `standing` steps are undone, last first; before them those after them that may have been done `by_others`."""
     journal, watch = keepers
     left: list[str] = []
-    for number in range(len(standing) - 1, -1, -1):
-        step = standing[number]
-        if step.undo is not None and not await _undo(step, key, record, world, watch):
+    for number in range(len(saga.steps) - 1, -1, -1):
+        step, stands = saga.steps[number], number < standing
+        if step.undo is not None and (stands or step.by_others) and not await _undo(step, key, record, world, watch):
             left.append(step.name)
-        journal.turn_back(key, max(number - 1, 0), reason, watch.notes(key))
+        if stands:
+            journal.turn_back(key, max(number - 1, 0), reason, watch.notes(key))
     return Outcome(record, failed or "resumed", reason, final, tuple(left))
 
 

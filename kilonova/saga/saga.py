@@ -14,7 +14,8 @@ Next = TypeVar("Next")
 class Step:
     """`do(record, world)` gives the next record; `undo(record, world)` takes back what `do` made, however often it is called.
 
-    Records grow by inheritance, so an undo may be handed any later record than the one its step was given.
+    Records grow by inheritance, so an undo may be handed any later record than the one its step was given; one of a step that is
+    done `by_others` may be handed any earlier one too.
     """
 
     name: str
@@ -23,6 +24,8 @@ class Step:
     gives: type[Any]
     unsure: bool = False
     """When it raises, it may have been done all the same: somebody else does it, and has not answered. So it is undone too."""
+    by_others: bool = False
+    """Another saga may have done it, on its way to something else. So it is undone too, also when it was not even begun here."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,10 @@ class Saga(Generic[World, Start, Now]):
         undo: Callable[[Now, World], Awaitable[None]] | None = None,
         *,
         unsure: bool = False,
+        by_others: bool = False,
     ) -> "Saga[World, Start, Next]":
         """What `do` returns is read off its annotation, which is also what mypy checks the next step against."""
-        step = Step(do.__name__, do, undo, get_type_hints(do)["return"], unsure)
+        step = Step(do.__name__, do, undo, get_type_hints(do)["return"], unsure, by_others)
         return Saga(self.name, self.at, self.takes, (*self.steps, step))
 
     def record_class(self, done: int) -> type[Any]:

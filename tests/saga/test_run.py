@@ -143,6 +143,35 @@ async def test_a_step_that_may_have_been_done_without_an_answer_is_undone_too(jo
         assert table.there == ([] if unsure else ["two"])
 
 
+@pytest.mark.parametrize("fails", ["one", "two", "tell"])
+async def test_what_others_may_have_done_is_undone_also_when_it_was_not_begun(journal: Journal, fails: str) -> None:
+    first = Saga.starting_with(Zero, Table, name="three", at="here").then(make_one, take_one)
+    for by_others in (False, True):
+        saga, table = first.then(make_two, take_two, by_others=by_others).then(tell), Table()
+        table.there, table.fails = ["two"], {fails: BuildFailed()}
+        outcome = await run(saga, journal.begin(f"k{by_others}", saga, Zero(name="x")), table, journal, Quiet())
+        undone = [what for what in table.done if what.startswith("undo")]
+        wanted = {"one": [], "two": ["undo one"], "tell": ["undo two", "undo one"]}[fails]
+        if by_others and "undo two" not in wanted:
+            wanted = ["undo two", *wanted]
+        assert (outcome.failed_step, outcome.left, undone) == (saga.steps[["one", "two", "tell"].index(fails)].name, (), wanted)
+
+
+@pytest.mark.parametrize("dies", ["make_one", "make_two"])
+async def test_going_back_after_a_crash_undoes_what_others_may_have_done(journal: Journal, dies: str) -> None:
+    """The process ends after the undo of `dies`; what others may have done since is undone by the next."""
+    first = Saga.starting_with(Zero, Table, name="three", at="here").then(make_one, take_one, unsure=True)
+    saga, table = first.then(make_two, take_two, by_others=True).then(tell), Table()
+    table.there, table.fails = ["two"], {"one": BuildFailed()}
+    with pytest.raises(asyncio.CancelledError):
+        await run(saga, journal.begin("k", saga, Zero(name="x")), table, journal, Quiet(("undone", dies)))
+    table.there = ["two"]
+    (entry,) = journal.entries()
+    outcome = await run(saga, entry, table, journal, Quiet())
+    assert (outcome.done, outcome.left, table.there) == (False, (), [])
+    assert table.done[-2:] == ["undo two", "undo one"]
+
+
 async def test_what_no_user_may_read_is_not_told(journal: Journal) -> None:
     table = Table()
     table.fails = {"two": ValueError("/etc/secret")}

@@ -133,6 +133,28 @@ async def test_two_that_are_carried_out_in_the_other_order(cloud_of: CloudOf, fi
     await deleted(cloud, server_id)
 
 
+@pytest.mark.parametrize(
+    ("name", "step"), [("attach", "wire_all"), ("attach", "plug_in"), ("detach", "pull_out"), ("detach", "unwire_one")]
+)
+async def test_a_reboot_that_comes_first_does_what_then_fails(cloud_of: CloudOf, name: str, step: str) -> None:
+    """It was ordered later, so it has started the guest with the new NIC, or without the old one, already (seed 822)."""
+    cloud = await cloud_of(hosts=1)
+    await built(cloud, server_id := await cloud.build())
+    others, port_id = await ports_of(cloud, server_id), await attach(cloud, server_id)
+    await agreed(cloud, server_id, *others, port_id)
+    cloud.messages.lose(f"{name.title()}Interface")
+    cloud.steps.seen.clear()
+    cloud.steps.at("before", step, fail)
+    if name == "attach":
+        await attach(cloud, server_id)
+    else:
+        assert await detach(cloud, server_id, port_id) == 202
+    await DEEDS["reboot"].ask(cloud, server_id)
+    await agreed(cloud, server_id, *others, port_id)
+    assert cloud.steps.seen.index(("after", "switch_on")) < cloud.steps.seen.index(("before", step))
+    await deleted(cloud, server_id)
+
+
 @pytest.mark.parametrize(("name", "point"), [("attach", "hypervisor.unplug_nic"), ("detach", "hypervisor.plug_nic")])
 async def test_what_cannot_be_taken_back_at_once_is_taken_back_later(cloud_of: CloudOf, name: str, point: str) -> None:
     """The action fails, and so does going back, as often as it is tried: what the guest has then is not what the ledger says."""

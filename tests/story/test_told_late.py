@@ -1,6 +1,7 @@
 """Volumes whose attaching or detaching nobody reported in time: what became of them is known once their node speaks again."""
 
 import time
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -169,3 +170,28 @@ async def test_a_detaching_that_fails_does_not_put_back_what_never_came(cloud_of
     assert cloud.messages.seen["ExportWanted"] == wished
     assert "was made to fail" in await said(cloud, server_id), "the detaching has failed"
     await deleted(cloud, server_id)
+
+
+@pytest.mark.parametrize("step", ["serve_to_host", "plug_volume_in", "pull_volume_out"])
+async def test_a_reboot_that_comes_first_does_what_then_fails(cloud_of: CloudOf, step: str) -> None:
+    """It was ordered later, so it has started the guest with the volume already; it is not the server's when that has failed."""
+    cloud = await cloud_of(hosts=1, services=WITH_VOLUMES)
+    await built(cloud, server_id := await cloud.build())
+    stays = step == "pull_volume_out"
+    if stays:
+        await becomes(cloud, volume_id := await attach(cloud, server_id), "in-use")
+    cloud.messages.lose("DetachVolume" if stays else "AttachVolume")
+    cloud.steps.seen.clear()
+    cloud.steps.at("before", step, fail)
+    if stays:
+        await detach(cloud, server_id, volume_id)
+    else:
+        volume_id = await attach(cloud, server_id)
+    await DEEDS["reboot"].ask(cloud, server_id)
+    await becomes(cloud, volume_id, "in-use" if stays else "available")
+    assert cloud.steps.seen.index(("after", "switch_on")) < cloud.steps.seen.index(("before", step))
+    assert "was made to fail" in await said(cloud, server_id)
+    hypervisor: Any = cloud.computes["compute-1"].node.hosts["sim-1"].hypervisor
+    assert (volume_id in hypervisor.plugged(server_id)) == stays
+    await deleted(cloud, server_id)
+    await becomes(cloud, volume_id, "available")
