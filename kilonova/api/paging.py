@@ -40,7 +40,7 @@ def read_page(
 
 
 def read_limit(call: Call, most: int | None = MAX_LIMIT) -> int | None:
-    """`limit` as a number no larger than `most`; 0 means as many as there may be, as in Nova."""
+    """`limit` as a number no larger than `most`; 0 means as many as there may be, as in Neutron."""
     limit = read_number(call, "limit")
     if not limit:
         return most

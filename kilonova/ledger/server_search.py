@@ -29,6 +29,8 @@ _SEARCH_CHUNK = 500
 
 def find(db: Connection, servers: Table, wanted: ServerFilter) -> list[Row[Any]]:
     """At most `wanted.limit` rows, in order."""
+    if wanted.limit == 0:
+        return []
     query = select(servers).where(*_conditions(servers, wanted))
     keys = _sort_keys(wanted)
     marker = _marker(db, servers, wanted)

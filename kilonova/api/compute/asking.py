@@ -71,21 +71,21 @@ def last(query: Mapping[str, list[str]], name: str) -> str | None:
 
 
 def page(query: Mapping[str, list[str]]) -> tuple[str | None, int]:
-    """(marker, limit). Limit 0 and none mean the largest page. Raises BadRequest."""
+    """(marker, limit). Limit 0 means nothing at all, none the largest page. Raises BadRequest."""
     text = last(query, "limit")
     limit = MAX_PAGE
     if text is not None:
         if not text.isascii() or not text.isdigit() or len(text) > 18:
             raise BadRequest(f"Invalid input for query parameters limit. Value: {text[:80]}. It must be a number of at least 0.")
-        limit = min(int(text) or MAX_PAGE, MAX_PAGE)
+        limit = min(int(text), MAX_PAGE)
     return last(query, "marker"), limit
 
 
 def page_by_offset(call: Call) -> tuple[int, int]:
-    """(offset, limit) of the older lists. Raises BadRequest."""
+    """(offset, limit) of the older lists, where limit 0 means the largest page, as in Nova. Raises BadRequest."""
     offset = last(call.query, "offset")
     _, limit = page(call.query)
-    return (0 if offset is None else whole(offset, "offset")), limit
+    return (0 if offset is None else whole(offset, "offset")), limit or MAX_PAGE
 
 
 def truth(value: bool | str | int | None, name: str) -> bool:

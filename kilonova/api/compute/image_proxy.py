@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from kilonova.api.call import Answer, Call, Routes
-from kilonova.api.compute.asking import body, last, moment, page, whole
+from kilonova.api.compute.asking import MAX_PAGE, body, last, moment, page, whole
 from kilonova.api.compute.changes.change import Document
 from kilonova.api.compute.saying import bookmark, links, next_page, stamp
 from kilonova.api.compute.schemas import MetaBody, MetadataBody
@@ -142,7 +142,7 @@ def _question(call: Call) -> ImageQuestion:
             where.append(Condition("status", values[-1].lower()))
     since = last(call.query, "changes-since")
     moments = () if since is None else (Moment(field="updated_at", comparison="gte", at=int(moment(since, "changes-since"))),)
-    wanted = Page(limit=limit, marker=marker, order=_NEWEST_FIRST)
+    wanted = Page(limit=limit or MAX_PAGE, marker=marker, order=_NEWEST_FIRST)  # 0 was never passed on to Glance
     return ImageQuestion(viewer=_viewer(call), page=wanted, where=tuple(where), properties=properties, moments=moments)
 
 

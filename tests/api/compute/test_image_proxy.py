@@ -77,6 +77,7 @@ async def test_lists_filters_and_pages(cloud_api: CloudApi) -> None:
     assert await _names(cloud_api, "changes-since=2001-01-01T00:00:00Z") == ["a", "b", "c"]
     assert await _names(cloud_api, "changes-since=2101-01-01T00:00:00Z") == []
     assert await _names(cloud_api, "unknown=1") == ["a", "b", "c"]
+    assert await _names(cloud_api, "limit=0") == ["a", "b", "c"]
     seen: list[str] = []
     url = f"{IMAGES}/detail?limit=2"
     while url:

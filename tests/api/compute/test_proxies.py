@@ -49,6 +49,7 @@ async def test_groups(old: Old) -> None:
     named = {"security_group": {"name": "w", "description": ""}}
     assert (await old("PUT", f"/os-security-groups/{made}", named)).json()["security_group"]["name"] == "w"
     assert len((await old("GET", "/os-security-groups?limit=1&offset=1")).json()["security_groups"]) == 1
+    assert len((await old("GET", "/os-security-groups?limit=0")).json()["security_groups"]) == 2
     assert (await old("DELETE", f"/os-security-groups/{made}")).status_code == 202
     assert (await old("GET", f"/os-security-groups/{made}")).status_code == 404
 
