@@ -38,6 +38,7 @@ class RebuildWish(Struct, frozen=True, kw_only=True):
     personality: tuple[tuple[str, str], ...] | UnsetType = UNSET
     access_ipv4: str | UnsetType = UNSET
     access_ipv6: str | UnsetType = UNSET
+    disk_config: str | UnsetType = UNSET
     preserve_ephemeral: bool = False
 
 
@@ -45,6 +46,7 @@ class Rebuild(Asked, frozen=True, kw_only=True):
     """The server as it is to be; `before` as it was."""
 
     old_description: str | None = None
+    old_disk_config: str | None = None
     preserve_ephemeral: bool = False
 
 
@@ -72,10 +74,13 @@ def order_rebuild(server: Server, asking: Asking, world: OrderWorld, *, wish: Re
         admin_password=wish.admin_password,
         preserve_ephemeral=wish.preserve_ephemeral,
         old_description=server.description,
+        old_disk_config=server.disk_config,
         **changes,
     )
     described = server.description if wish.description is UNSET else wish.description
     world.books.servers.becomes(task, described, world.desk.now)
+    if wish.disk_config is not UNSET:
+        world.books.servers.set_disk_config(server.id, wish.disk_config, world.desk.now)
     addresses = {n: v for n, v in (("ipv4", wish.access_ipv4), ("ipv6", wish.access_ipv6)) if v is not UNSET}
     if addresses:
         world.books.servers.set_access(server.id, **{"ipv4": None, "ipv6": None, **addresses}, now=world.desk.now)
@@ -140,6 +145,8 @@ def note_not_rebuilt(rebuild: Rebuild, report: TaskFailed, world: OrderWorld) ->
     """On control: it says of itself what it said before."""
     if rebuild.before is not None:
         world.books.servers.becomes(rebuild.before, rebuild.old_description, world.desk.now)
+    if rebuild.old_disk_config is not None:
+        world.books.servers.set_disk_config(rebuild.server_id, rebuild.old_disk_config, world.desk.now)
     back_or_error(rebuild, report, world)
 
 

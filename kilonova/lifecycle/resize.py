@@ -40,6 +40,7 @@ class Resize(Asked, frozen=True, kw_only=True):
     """`flavor` is the new one; `before` says what it was."""
 
     migration_id: int
+    old_disk_config: str | None = None
 
 
 class Confirm(Asked, frozen=True, kw_only=True):
@@ -50,8 +51,8 @@ class Revert(Asked, frozen=True, kw_only=True):
     """`flavor` is the one it goes back to; `before` says what it was resized to."""
 
 
-def order_resize(server: Server, asking: Asking, world: OrderWorld, *, flavor_id: str) -> None:
-    """On control. Raises Conflict, BadRequest (also when the host has no room), QuotaExceeded."""
+def order_resize(server: Server, asking: Asking, world: OrderWorld, *, flavor_id: str, disk_config: str | None = None) -> None:
+    """On control; `disk_config` None leaves that. Raises Conflict, BadRequest (also when the host has no room), QuotaExceeded."""
     refuse_in_this_state(server, asking.action)
     flavor = _new_flavor(server, asking, flavor_id, world)
     _check_quota(server, flavor, world)
@@ -60,8 +61,11 @@ def order_resize(server: Server, asking: Asking, world: OrderWorld, *, flavor_id
     _claim_instead(server, both, world)
     books, now = world.books, world.desk.now
     books.servers.set_flavor(server.id, server.flavor, flavor, now)
+    if disk_config is not None:
+        books.servers.set_disk_config(server.id, disk_config, now)
     move = books.migrations.begin(server, migration.RESIZE, server.host, flavor.id, now)
-    order_task(server, asking, Resize, "resize_prep", world, flavor=flavor, before=before, migration_id=move.id)
+    more = {"migration_id": move.id, "old_disk_config": server.disk_config}
+    order_task(server, asking, Resize, "resize_prep", world, flavor=flavor, before=before, **more)
 
 
 def order_confirm(server: Server, asking: Asking, world: OrderWorld) -> None:
@@ -176,6 +180,8 @@ def note_not_resized(resize: Resize, report: TaskFailed, world: OrderWorld) -> N
     if resize.before is not None:
         _settle(resize, resize.before.flavor, world)
     world.books.migrations.set_status(resize.migration_id, "error", world.desk.now)
+    if resize.old_disk_config is not None:
+        world.books.servers.set_disk_config(resize.server_id, resize.old_disk_config, world.desk.now)
     back_or_error(resize, report, world)
 
 

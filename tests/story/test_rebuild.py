@@ -33,10 +33,11 @@ async def test_everything_that_may_change_changes_and_the_rest_stays(cloud_of: C
     addresses = await cloud.ledger.read(lambda tx: tx.servers.addresses([server_id]))
     answer = await rebuild(
         cloud, server_id, name="new", metadata={"b": "2"}, description=None, user_data=None, hostname="host",
-        accessIPv4="1.2.3.4", adminPass="secret",
+        accessIPv4="1.2.3.4", adminPass="secret", **{"OS-DCF:diskConfig": "AUTO"},
     )  # fmt: skip
     assert answer.status_code == 202, answer.text
     said = answer.json()["server"]
+    assert said["OS-DCF:diskConfig"] == "AUTO"
     assert (said["name"], said["metadata"], said["description"], said["user_data"]) == ("new", {"b": "2"}, None, None)
     assert (said["adminPass"], said["status"], said["accessIPv4"]) == ("secret", "REBUILD", "1.2.3.4")
     assert answer.headers["location"].endswith(f"/servers/{server_id}")
@@ -49,7 +50,8 @@ async def test_everything_that_may_change_changes_and_the_rest_stays(cloud_of: C
     assert await cloud.clean() == []
     await rebuild(cloud, server_id)
     assert await settled(cloud, server_id) == "ACTIVE"
-    assert (await cloud.server(server_id)).name == "new"
+    server = await cloud.server(server_id)
+    assert (server.name, server.disk_config) == ("new", "AUTO")
     await deleted(cloud, server_id)
 
 
@@ -90,10 +92,11 @@ async def test_one_that_fails_is_as_it_was(cloud_of: CloudOf) -> None:
     await built(cloud, server_id)
 
     cloud.drivers.fail("disks.assemble_beside")
-    await rebuild(cloud, server_id, name="new", metadata={})
+    answer = await rebuild(cloud, server_id, name="new", metadata={}, **{"OS-DCF:diskConfig": "AUTO"})
+    assert answer.json()["server"]["OS-DCF:diskConfig"] == "AUTO"
     assert await settled(cloud, server_id) == "ACTIVE"
     server = await cloud.server(server_id)
-    assert (server.name, server.metadata) == ("old", {"a": "1"})
+    assert (server.name, server.metadata, server.disk_config) == ("old", {"a": "1"}, "MANUAL")
     actions = await cloud.ledger.read(lambda tx: tx.servers.actions(server_id))
     assert actions[0].action == "rebuild"
     assert actions[0].message == "The hardware was made to fail."

@@ -81,6 +81,20 @@ async def test_one_that_is_off_stays_off(cloud_of: CloudOf) -> None:
         await deleted(cloud, server_id)
 
 
+async def test_whose_disks_are_whose_business_is_kept_unless_it_fails(cloud_of: CloudOf) -> None:
+    cloud = await cloud_of(hosts=1)
+    server_id = await cloud.build()
+    await built(cloud, server_id)
+    asked = {"flavorRef": "2", "OS-DCF:diskConfig": "AUTO"}
+    assert (await act(cloud, server_id, resize=asked | {"OS-DCF:diskConfig": "auto"})).status_code == 400
+    cloud.drivers.fail("disks.copy_beside")
+    for status, kept in (("ACTIVE", "MANUAL"), ("VERIFY_RESIZE", "AUTO")):
+        assert (await act(cloud, server_id, resize=asked)).status_code == 202
+        assert await settled(cloud, server_id) == status
+        assert (await cloud.server(server_id)).disk_config == kept
+    await deleted(cloud, server_id)
+
+
 async def test_deleted_before_it_is_decided_nothing_is_left(cloud_of: CloudOf) -> None:
     cloud = await cloud_of(hosts=1)
     before = await used(cloud)

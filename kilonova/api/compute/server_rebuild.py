@@ -69,6 +69,7 @@ def _wish(asked: RebuildFields) -> RebuildWish:
         personality=UNSET if asked.personality is UNSET else files(asked.personality),
         access_ipv4=_access(asked.accessIPv4, "accessIPv4", 4),
         access_ipv6=_access(asked.accessIPv6, "accessIPv6", 6),
+        disk_config=asked.disk_config,
         preserve_ephemeral=truth(asked.preserve_ephemeral, "preserve_ephemeral"),
     )
 

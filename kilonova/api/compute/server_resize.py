@@ -29,10 +29,10 @@ class Move(Struct, forbid_unknown_fields=True):
 
 async def resize(call: Call, server: Server, argument: Any) -> Answer:
     """Where it is: to other hosts servers do not go."""
-    reference = str(told(call, argument, NewSize).flavorRef)
-    return await acted(
-        call, server, order_resize, "resize", flavor_id=text(reference.rstrip("/").rsplit("/", 1)[-1], "flavorRef")
-    )
+    asked = told(call, argument, NewSize)
+    flavor_id = text(str(asked.flavorRef).rstrip("/").rsplit("/", 1)[-1], "flavorRef")
+    disk_config = None if asked.disk_config is UNSET else asked.disk_config
+    return await acted(call, server, order_resize, "resize", flavor_id=flavor_id, disk_config=disk_config)
 
 
 async def confirm(call: Call, server: Server, argument: Any) -> Answer:
