@@ -1,6 +1,6 @@
 """Ports as the network API makes and changes them. Ports that a server's order makes are in server_ports.py."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -148,7 +148,7 @@ class Ports:
         network = self._networks.row_of(port.network_id)
         if port.project_id != caller.project_id:
             refuse_stranger(network.project_id, caller)
-        _check_rights(changes, network, caller)
+        _check_rights(changes, network, caller, [one.ip_address for one in port.fixed_ips])
         values = self._changed(port, changes)
         groups = self._changed_groups(port, changes, values, caller)
         self._connection.execute(
@@ -244,15 +244,15 @@ class Ports:
         return groups
 
 
-def _check_rights(wish: NewPort | PortChanges, network: Row[Any], caller: Caller) -> None:
-    """What only admins, or only the network's owner, may say about a port."""
+def _check_rights(wish: NewPort | PortChanges, network: Row[Any], caller: Caller, held: Collection[str] = ()) -> None:
+    """What only admins, or only the network's owner, may say about a port. The addresses it holds are nothing new."""
     if isinstance(wish, NewPort) and network.external and not network.shared:
         network_owner_only(network.project_id, caller, "a port")
     if wish.host is not UNSET and wish.host:
         admin_only(caller, "binding:host_id")
     if wish.profile is not UNSET and wish.profile:
         admin_only(caller, "binding:profile")
-    named = wish.fixed_ips is not UNSET and any(one.ip_address for one in wish.fixed_ips or ())
+    named = wish.fixed_ips is not UNSET and any(one.ip_address and one.ip_address not in held for one in wish.fixed_ips or ())
     for attribute, said in (
         ("mac_address", wish.mac_address is not UNSET and wish.mac_address is not None),
         ("fixed_ips", named),

@@ -9,6 +9,7 @@ from kilonova.api.call import Answer, Call
 from kilonova.api.compute.asking import body, whole
 from kilonova.api.compute.schemas import ConsoleOutput
 from kilonova.api.compute.server_acting import Action
+from kilonova.api.compute.server_addresses import ADDRESSES
 from kilonova.api.compute.server_guard import GUARD
 from kilonova.api.compute.server_images import IMAGES
 from kilonova.api.compute.server_power import POWER
@@ -50,10 +51,11 @@ async def console_output(call: Call, server: Server, argument: Any) -> Answer:
     return Answer(200, {"output": output})
 
 
-WHEN_LOCKED = ("lock", "unlock", "os-getConsoleOutput")
+WHEN_LOCKED = ("lock", "unlock", "os-getConsoleOutput", "addFloatingIp", "removeFloatingIp")
 
 ACTIONS: Mapping[str, Action] = {
     "os-getConsoleOutput": console_output,
+    **ADDRESSES,
     **GUARD,
     **POWER,
     **REBUILDING,
@@ -64,15 +66,11 @@ ACTIONS: Mapping[str, Action] = {
 
 NOT_BUILT = frozenset(
     [
-        "addFixedIp",
-        "addFloatingIp",
         "evacuate",
         "os-getSerialConsole",
         "os-getSPICEConsole",
         "os-getVNCConsole",
         "os-migrateLive",
-        "removeFixedIp",
-        "removeFloatingIp",
         "resume",
         "shelve",
         "shelveOffload",

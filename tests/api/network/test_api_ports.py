@@ -134,7 +134,7 @@ async def test_bindings_are_for_admins(alice: Client, admin: Client) -> None:
 
 async def test_guests_on_a_shared_network(alice: Client, bob: Client, admin: Client) -> None:
     shared = await admin.network(shared=True)
-    await admin.subnet(shared["id"])
+    subnet = await admin.subnet(shared["id"])
     port = await bob.port(shared["id"])
     path = f"/v2.0/ports/{port['id']}"
     await alice.refused("GET", path, status=404)
@@ -146,6 +146,8 @@ async def test_guests_on_a_shared_network(alice: Client, bob: Client, admin: Cli
         await bob.refused("POST", "/v2.0/ports", {"port": {"network_id": shared["id"], **said}}, status=403)
         await bob.refused("PUT", path, {"port": said}, status=403)
     await bob.ok("PUT", path, {"port": {"name": "fine"}})
+    one_more = {"fixed_ips": [*port["fixed_ips"], {"subnet_id": subnet["id"]}]}
+    assert len((await bob.ok("PUT", path, {"port": one_more}))["port"]["fixed_ips"]) == 2, "what it holds it may name"
     own = await alice.network()
     theirs = await admin.port(own["id"], tenant_id="p-bob")
     assert [one["id"] for one in (await alice.ok("GET", f"/v2.0/ports?network_id={own['id']}"))["ports"]] == [theirs["id"]]

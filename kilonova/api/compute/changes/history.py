@@ -46,7 +46,7 @@ VERSIONS: Mapping[int, str] = {
     41: "Host aggregates show a UUID.",
     42: "Tags of NICs and block devices are back; here they never went.",
     43: "os-hosts ends.",
-    44: "The server's old address actions end (not served).",
+    44: "The server's old address actions end.",
     45: "Making an image answers with a body.",
     46: "Answers carry X-OpenStack-Request-ID; here at any version.",
     47: "A server shows its flavor whole.",
