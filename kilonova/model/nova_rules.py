@@ -1,6 +1,6 @@
 """Security group rules as the compute API once spoke of them: ingress only, -1 for any ICMP type, ports in pairs. Pure."""
 
-from ipaddress import ip_network
+from ipaddress import ip_interface
 
 from kilonova.errors import BadRequest
 from kilonova.model.network import SecurityGroupRule
@@ -79,6 +79,6 @@ def _prefix(cidr: str | None) -> str:
     if not cidr:
         return EVERYWHERE
     try:
-        return str(ip_network(cidr, strict=False))
+        return ip_interface(cidr).with_prefixlen
     except ValueError:
         raise BadRequest(f"Invalid CIDR {cidr[:80]}.") from None

@@ -1,10 +1,12 @@
 """Which security group rules make sense, and their canonical form: Neutron's checks and words. Enforces nothing on any packet."""
 
+from ipaddress import ip_interface
+
 from msgspec import Struct
 
 from kilonova.errors import BadRequest
 from kilonova.model.network_wish import NewSecurityGroupRule
-from kilonova.model.subnet_rules import invalid, read_cidr
+from kilonova.model.subnet_rules import invalid
 
 PROTOCOLS = {
     "ah": 51, "dccp": 33, "egp": 8, "esp": 50, "gre": 47, "hopopt": 0, "icmp": 1, "igmp": 2, "ip": 0, "ipip": 4,
@@ -125,18 +127,19 @@ def _check_icmp(kind: int | None, code: int | None) -> None:
 
 
 def _prefix(text: str | None, ethertype: str) -> str | None:
+    """With its length, and with the host bits it was given, as Neutron shows it; the whole network is meant."""
     if not text:
         return None
-    if "/" not in text:
-        text = f"{text}/{128 if ':' in text else 32}"
     try:
-        net = read_cidr(text, "remote_ip_prefix")
-    except BadRequest:
+        if "%" in text:
+            raise ValueError
+        found = ip_interface(text)
+    except ValueError:
         raise BadRequest(f"Invalid CIDR {text} given as IP prefix.", kind="InvalidCIDR") from None
-    if f"IPv{net.version}" != ethertype:
+    if f"IPv{found.version}" != ethertype:
         message = f"Conflicting value ethertype {ethertype} for CIDR {text}"
         raise _bad("SecurityGroupRuleParameterConflict", message)
-    return str(net)
+    return found.with_prefixlen
 
 
 def _bad(kind: str, message: str) -> BadRequest:

@@ -80,7 +80,7 @@ async def test_rules(old: Old) -> None:
         return await old("POST", "/os-security-group-rules", body)
 
     first = (await rule(ip_protocol="tcp", from_port=22, to_port="22", cidr="10.1.2.3/8")).json()["security_group_rule"]
-    assert (first["from_port"], first["ip_range"], first["group"]) == (22, {"cidr": "10.0.0.0/8"}, {})
+    assert (first["from_port"], first["ip_range"], first["group"]) == (22, {"cidr": "10.1.2.3/8"}, {})
     ping = (await rule(ip_protocol="icmp", from_port=-1, to_port=-1)).json()["security_group_rule"]
     assert (ping["from_port"], ping["to_port"], ping["ip_range"]) == (-1, -1, {"cidr": "0.0.0.0/0"})
     other = await group(old, "db")
