@@ -20,6 +20,11 @@ class ComputeQuota(Struct, frozen=True, kw_only=True):
     injected_files: int = 5
     injected_file_content_bytes: int = 10240
     injected_file_path_bytes: int = 255
+    fixed_ips: int = UNLIMITED
+    floating_ips: int = UNLIMITED
+    security_groups: int = UNLIMITED
+    security_group_rules: int = UNLIMITED
+    """These four are shown to old clients, and count for nothing: networks have quotas of their own."""
 
 
 class ComputeUsage(Struct, frozen=True, kw_only=True):

@@ -5,6 +5,8 @@ from msgspec import UNSET
 from kilonova.api.call import Answer, Call
 from kilonova.api.compute.asking import body, only, shown, whole
 from kilonova.api.compute.changes.change import Asked, Document, Shown
+from kilonova.api.compute.changes.v2_36 import NETWORK_QUOTAS
+from kilonova.api.compute.changes.v2_50 import NETWORK_QUOTAS_UNTIL
 from kilonova.api.compute.changes.v2_57 import FILES_UNTIL
 from kilonova.api.compute.changes.v2_57 import QUOTAS as FILE_QUOTAS
 from kilonova.api.compute.quotas import MOST, QUOTAS
@@ -29,6 +31,8 @@ async def update(call: Call) -> Answer:
     changes = {field: whole(value, field, UNLIMITED, MOST) for field, value in given.items() if value is not UNSET}
     if call.version > FILES_UNTIL and any(field in changes for field in FILE_QUOTAS):
         raise BadRequest("Additional properties are not allowed: files are no longer injected.")
+    if call.version > NETWORK_QUOTAS_UNTIL and any(field in changes for field in NETWORK_QUOTAS):
+        raise BadRequest("Additional properties are not allowed: networks have quotas of their own.")
     quota = await call.world.ledger.write(lambda books: books.quotas.change_class(name, changes))
     return Answer(200, {"quota_class_set": _quota(call, quota)})
 

@@ -6,7 +6,8 @@ from msgspec import UNSET
 
 from kilonova.api.call import Answer, Call
 from kilonova.api.compute.asking import body, last, only, shown, truth, whole
-from kilonova.api.compute.changes.change import Asked, Document, Shown
+from kilonova.api.compute.changes.change import Document, Shown
+from kilonova.api.compute.changes.v2_36 import NETWORK_QUOTAS, NETWORK_QUOTAS_UNTIL
 from kilonova.api.compute.changes.v2_57 import FILES_UNTIL
 from kilonova.api.compute.schemas import QuotaChange, QuotaUpdate, QuotaUpdateWithFiles
 from kilonova.api.world import Books
@@ -46,8 +47,10 @@ async def update(call: Call) -> Answer:
     """Below what is in use only with ``force``. A user's limits are no larger than its project's."""
     project, user = await _project(call), _user(call)
     shape = QuotaUpdate if call.version > FILES_UNTIL else QuotaUpdateWithFiles
-    asked = body(call, shape, Asked.QUOTA_UPDATE).quota_set
+    asked = body(call, shape).quota_set
     changes = _changes(asked)
+    if call.version > NETWORK_QUOTAS_UNTIL and any(name in changes for name in NETWORK_QUOTAS):
+        raise BadRequest("Additional properties are not allowed: networks have quotas of their own.")
     force = truth(asked.force, "force")
 
     def change_it(books: Books) -> ComputeQuota:

@@ -205,11 +205,15 @@ class QuotaUpdate(Struct, forbid_unknown_fields=True):
 
 
 class QuotaChangeWithFiles(QuotaChange, forbid_unknown_fields=True, kw_only=True):
-    """Until 2.56."""
+    """Until 2.56; with those of networks until 2.35."""
 
     injected_files: Number | UnsetType = UNSET
     injected_file_content_bytes: Number | UnsetType = UNSET
     injected_file_path_bytes: Number | UnsetType = UNSET
+    fixed_ips: Number | UnsetType = UNSET
+    floating_ips: Number | UnsetType = UNSET
+    security_groups: Number | UnsetType = UNSET
+    security_group_rules: Number | UnsetType = UNSET
 
 
 class QuotaUpdateWithFiles(QuotaUpdate, forbid_unknown_fields=True):

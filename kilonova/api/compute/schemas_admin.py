@@ -85,6 +85,10 @@ class QuotaClassLimits(Struct, forbid_unknown_fields=True, kw_only=True):
     injected_files: Number | UnsetType = UNSET
     injected_file_content_bytes: Number | UnsetType = UNSET
     injected_file_path_bytes: Number | UnsetType = UNSET
+    fixed_ips: Number | UnsetType = UNSET
+    floating_ips: Number | UnsetType = UNSET
+    security_groups: Number | UnsetType = UNSET
+    security_group_rules: Number | UnsetType = UNSET
 
 
 class QuotaClassUpdate(Struct, forbid_unknown_fields=True):

@@ -35,7 +35,13 @@ async def test_quota_sets(compute: Compute) -> None:
     assert (await compute.send("GET", path)).json()["quota_set"]["cores"] == 20
     assert (await compute.send("GET", path + "/defaults")).json()["quota_set"]["cores"] == 20
     old_change = {"quota_set": {"floating_ips": 3, "injected_files": 2}}
-    assert (await compute.admin("PUT", path, old_change, version="2.1")).json()["quota_set"]["injected_files"] == 2
+    kept = (await compute.admin("PUT", path, old_change, version="2.35")).json()["quota_set"]
+    assert (kept["injected_files"], kept["floating_ips"], kept["fixed_ips"]) == (2, 3, -1)
+    assert (await compute.send("GET", "/limits", version="2.35")).json()["limits"]["absolute"]["maxTotalFloatingIps"] == 3
+    detail = (await compute.send("GET", path + "/detail", version="2.35")).json()["quota_set"]
+    assert detail["floating_ips"] == {"limit": 3, "in_use": 0, "reserved": 0}
+    for later in ("2.36", "2.57"):
+        assert (await compute.admin("PUT", path, {"quota_set": {"floating_ips": 3}}, version=later)).status_code == 400
 
 
 NO_QUOTAS: list[dict[str, Any]] = [
@@ -174,7 +180,18 @@ async def test_quota_classes(compute: Compute) -> None:
     assert (await compute.admin("PUT", f"/os-quota-sets/{compute.project}", {"quota_set": {"ram": 1}})).status_code == 200
     assert (await compute.admin("PUT", path, {"quota_class_set": {"cores": 8}})).status_code == 200
     assert (await compute.send("GET", f"/os-quota-sets/{compute.project}")).json()["quota_set"]["cores"] == 8
-    for version, wrong in (("2.104", {"cores": -2}), ("2.104", {"injected_files": 1}), ("2.49", {"server_groups": 1})):
+    for_networks = {"quota_class_set": {"floating_ips": 99, "security_groups": "3"}}
+    kept = (await compute.admin("PUT", path, for_networks, version="2.49")).json()["quota_class_set"]
+    assert (kept["floating_ips"], kept["security_groups"], kept["fixed_ips"]) == (99, 3, -1)
+    assert (await compute.admin("GET", path, version="2.1")).json()["quota_class_set"]["floating_ips"] == 99
+    of_project = (await compute.send("GET", f"/os-quota-sets/{compute.project}", version="2.35")).json()["quota_set"]
+    assert (of_project["floating_ips"], of_project["cores"]) == (99, 8)
+    for version, wrong in (
+        ("2.104", {"cores": -2}),
+        ("2.104", {"injected_files": 1}),
+        ("2.49", {"server_groups": 1}),
+        ("2.50", {"floating_ips": 1}),
+    ):
         assert (await compute.admin("PUT", path, {"quota_class_set": wrong}, version=version)).status_code == 400
     for version in ("2.49", "2.104"):
         assert (await compute.admin("PUT", path, {}, version=version)).status_code == 400

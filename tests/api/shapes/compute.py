@@ -118,7 +118,9 @@ def _quotas(value: Shape) -> Shape:
 QUOTAS = _quotas(int)
 QUOTAS_OF = QUOTAS | {"id": str}
 QUOTAS_USED = _quotas({"limit": int, "in_use": int, "reserved": int}) | {"id": str}
-CLASS_QUOTAS = {f"{name}{until}": int for name, until in QUOTA_NAMES.items()} | {f"{name}@2.50": int for name in GROUP_QUOTAS}
+CLASS_QUOTAS = {f"{name}{until.replace('2.35', '2.49')}": int for name, until in QUOTA_NAMES.items()} | {
+    f"{name}@2.50": int for name in GROUP_QUOTAS
+}
 ABSOLUTE = {
     **dict.fromkeys(("maxServerMeta", "maxTotalInstances", "maxTotalCores", "maxTotalRAMSize", "maxTotalKeypairs"), int),
     **dict.fromkeys(("maxServerGroups", "maxServerGroupMembers", "totalInstancesUsed", "totalCoresUsed"), int),

@@ -25,7 +25,6 @@ class Asked(Enum):
     FLAVOR_QUERY = "GET /flavors?"
     KEYPAIR_CREATE = "POST /os-keypairs"
     KEYPAIR_QUERY = "GET /os-keypairs?"
-    QUOTA_UPDATE = "PUT /os-quota-sets/{id}"
     ACTION_QUERY = "GET /servers/{id}/os-instance-actions?"
     HYPERVISOR_QUERY = "GET /os-hypervisors?"
     SERVER_GROUP_CREATE = "POST /os-server-groups"

@@ -1,24 +1,20 @@
 """2.50: quota classes show server groups, and no longer what was the network service's."""
 
-from typing import Any
-
+from kilonova.api.compute.changes import v2_36
 from kilonova.api.compute.changes.change import Asked, Change, Document, Shown, inside, refuse
-from kilonova.api.compute.changes.v2_36 import NETWORK_QUOTAS
+from kilonova.model.quota import ComputeQuota
 
 GROUP_QUOTAS = ("server_groups", "server_group_members")
+NETWORK_QUOTAS_UNTIL = (2, 49)
+"""The newest version in which quota classes hold them."""
 
 
-def with_network_quotas(document: Document, about: Any) -> Document:
-    kept = {name: value for name, value in document.items() if name not in GROUP_QUOTAS}
-    return {**kept, **dict.fromkeys(NETWORK_QUOTAS, -1)}
+def with_network_quotas(document: Document, about: ComputeQuota) -> Document:
+    return v2_36.with_network_quotas({name: value for name, value in document.items() if name not in GROUP_QUOTAS}, about)
 
 
 def without_group_quotas(document: Document) -> Document:
-    """Those of networks were taken, and meant nothing since networks have a service of their own."""
-    limits = inside(document, "quota_class_set")
-    refuse(limits, *GROUP_QUOTAS)
-    for name in NETWORK_QUOTAS:
-        limits.pop(name, None)
+    refuse(inside(document, "quota_class_set"), *GROUP_QUOTAS)
     return document
 
 
