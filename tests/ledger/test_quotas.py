@@ -16,7 +16,7 @@ async def test_changes_are_kept_and_forgotten(ledger: Ledger) -> None:
     assert await ledger.read(lambda tx: tx.quotas.limits("p")) == ComputeQuota(instances=0, cores=-1, ram=2**31 - 1)
     assert await ledger.read(lambda tx: tx.quotas.limits("other")) == ComputeQuota()
     with pytest.raises(BadRequest):
-        await ledger.write(lambda tx: tx.quotas.change("p", {"floating_ips": 1}))
+        await ledger.write(lambda tx: tx.quotas.change("p", {"colours": 1}))
     for _ in range(2):
         await ledger.write(lambda tx: tx.quotas.forget("p"))
     assert await ledger.read(lambda tx: tx.quotas.limits("p")) == ComputeQuota()
