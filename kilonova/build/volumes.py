@@ -38,6 +38,7 @@ def _asked(device: BlockDevice, volume_id: str, server_id: str, goes: bool) -> A
         delete_on_termination=goes,
         tag=device.tag,
         boot_index=device.boot_index,
+        needs_bootable=device.boot_index == 0 and device.source != "blank",
     )
 
 

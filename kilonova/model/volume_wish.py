@@ -22,6 +22,8 @@ class AttachWish(Struct, frozen=True, kw_only=True):
     tag: str | None = None
     boot_index: int | None = None
     """0: the server boots from it."""
+    needs_bootable: bool = False
+    """It is refused if it is not said to be fit to boot from."""
 
 
 class BootVolume(Struct, frozen=True, kw_only=True):

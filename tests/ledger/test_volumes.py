@@ -104,6 +104,8 @@ async def test_devices_follow_each_other_and_are_nobody_elses(ledger: Ledger) ->
     with pytest.raises(Conflict):
         await reserve(ledger, await make(ledger), device="/dev/vdd")
     assert (await reserve(ledger, await make(ledger), S2, boot_index=0)).device == "/dev/vda"
+    with pytest.raises(BadRequest, match="not bootable"):
+        await reserve(ledger, await make(ledger), S2, boot_index=0, needs_bootable=True)
     found = await ledger.read(lambda tx: tx.volumes.links_of_server(S1))
     assert [link.device for link in found] == ["/dev/vdb", "/dev/vdc", "/dev/vdd", "/dev/vde"]
 

@@ -93,6 +93,8 @@ def test_a_build_that_fails_may_take_its_volume_along(tell: Tell, monkeypatch: p
         await at.furnish()
         made = await at.turn("made").ask("POST", volumes.VOLUMES, {"volume": {"size": 1}}, allowed=(202,))
         volume = at.turn("made").promised("volume", made.body["volume"]["id"], "made")
+        bootable = {"os-set_bootable": {"bootable": True}}
+        await at.turn("made").ask("POST", f"{volumes.VOLUMES}/{volume.id}/action", bootable, allowed=(200,))
         assert await at.cloud.clean() == []
         for role in at.cloud.computes.values():
             for hands in role.node.hosts.values():

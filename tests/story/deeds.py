@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from kilonova.model.caller import Caller
 from kilonova.model.server import Server
@@ -99,6 +99,17 @@ async def blank_volume(cloud: SimulatedCloud) -> str:
         return bool(tx.volumes.volumes.get(volume_id).status == "available")
 
     await cloud.until(lambda: cloud.ledger.read(made), "the volume")
+    return volume_id
+
+
+async def bootable_volume(cloud: SimulatedCloud) -> str:
+    """The same, and its owner has said that something boots from it."""
+    volume_id = await blank_volume(cloud)
+
+    def say(tx: Any) -> None:
+        tx.volumes.volumes.replace(structs.replace(tx.volumes.volumes.get(volume_id), bootable=True))
+
+    await cloud.ledger.write(say)
     return volume_id
 
 

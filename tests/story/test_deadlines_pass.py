@@ -68,6 +68,12 @@ async def new_volume(cloud: SimulatedCloud) -> str:
     return volume_id
 
 
+async def bootable_volume(cloud: SimulatedCloud) -> str:
+    volume_id = await new_volume(cloud)
+    await ask(cloud, "POST", f"/volumes/{volume_id}/action", {"os-set_bootable": {"bootable": True}})
+    return volume_id
+
+
 async def new_snapshot(cloud: SimulatedCloud, volume_id: str) -> str:
     made = await ask(cloud, "POST", "/snapshots", {"snapshot": {"volume_id": volume_id}})
     snapshot_id = str(made.json()["snapshot"]["id"])
@@ -117,7 +123,7 @@ async def test_a_deletion_whose_node_falls_silent(cloud_of: CloudOf, volumes: bo
     cloud = await cloud_of(hosts=1, services=WITH_VOLUMES)
     more, volume_id = {}, ""
     if volumes:
-        volume_id = await new_volume(cloud)
+        volume_id = await bootable_volume(cloud)
         more = {"imageRef": "", "block_device_mapping_v2": [existing(volume_id, boot_index=0)]}
     await built(cloud, server_id := await cloud.build(**more))
     await cloud.crash("compute-1")
@@ -151,7 +157,7 @@ async def test_a_deletion_that_its_node_cannot_finish(cloud_of: CloudOf) -> None
 async def test_volumes_of_a_build_that_nobody_reports(cloud_of: CloudOf, goes: bool) -> None:
     """They are not attaching for ever: as soon as its node has taken back what it made, they are free, or gone."""
     cloud = await cloud_of(hosts=1, services=WITH_VOLUMES)
-    volume_id = await new_volume(cloud)
+    volume_id = await bootable_volume(cloud)
 
     async def die(moment: Moment) -> None:
         cloud.computes["compute-1"].cut()

@@ -10,7 +10,7 @@ from kilonova.api.volume.service import SERVICE as VOLUME
 from kilonova.sim import SimulatedCloud
 from tests.story.conftest import CloudOf
 from tests.story.ending import deleted
-from tests.story.test_deadlines_pass import ask, new_volume
+from tests.story.test_deadlines_pass import ask, bootable_volume
 
 NOBODY = "5f0f9ab3-0000-4000-8000-000000000000"
 TOO_LARGE = {"ram_mb": 256}
@@ -59,7 +59,7 @@ async def test_it_is_refused(cloud_of: CloudOf, wish: dict[str, Any], room: bool
 async def test_what_is_there_is_free_again_when_there_is_no_host(cloud_of: CloudOf) -> None:
     """The server takes nothing that a later one could have, and its volume does not go with it."""
     cloud = await cloud_of(hosts=1, services=(COMPUTE, NETWORK, VOLUME), **TOO_LARGE)
-    port, volume_id = await own_port(cloud), await new_volume(cloud)
+    port, volume_id = await own_port(cloud), await bootable_volume(cloud)
     disk = {"source_type": "volume", "destination_type": "volume", "boot_index": 0, "uuid": volume_id}
     wish: dict[str, Any] = {
         "imageRef": "",

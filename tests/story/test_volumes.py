@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from kilonova.api.compute.service import SERVICE as COMPUTE
+from kilonova.api.volume.service import SERVICE as VOLUME
 from kilonova.errors import Unavailable
 from kilonova.lifecycle.volume_books import VolumeWorld
 from kilonova.lifecycle.volume_sagas import WORKS
@@ -17,7 +19,7 @@ from kilonova.saga.run import UNDO_TRIES
 from kilonova.sim import SimulatedCloud
 from kilonova.sim.faults import fail
 from tests.story.conftest import CloudOf
-from tests.story.deeds import DEEDS, blank_volume
+from tests.story.deeds import DEEDS, blank_volume, bootable_volume
 from tests.story.ending import built, deleted, failed
 
 
@@ -130,7 +132,7 @@ async def test_a_volume_that_cannot_be_made_is_an_error_with_a_reason(cloud_of: 
 
 async def test_a_build_that_fails_gives_its_volumes_back(cloud_of: CloudOf) -> None:
     cloud = await cloud_of(hosts=1)
-    volume_id = await blank_volume(cloud)
+    volume_id = await bootable_volume(cloud)
     cloud.steps.at("before", "start_guest", fail, times=3)
     server_id = await cloud.build(imageRef="", block_device_mapping_v2=[existing(volume_id, boot_index=0)])
     await failed(cloud, server_id)
@@ -139,11 +141,45 @@ async def test_a_build_that_fails_gives_its_volumes_back(cloud_of: CloudOf) -> N
     await becomes(cloud, volume_id, "available")
 
 
+async def test_nothing_boots_from_a_volume_that_is_not_bootable(cloud_of: CloudOf) -> None:
+    """Nor from a snapshot of one, or a copy; as a disk beside another it is as good as any, and a blank one is anybody's wish."""
+    cloud = await cloud_of(hosts=1, services=(COMPUTE, VOLUME))
+    volume_id = await blank_volume(cloud)
+    root = existing(volume_id, boot_index=0)
+    refused = await cloud.post_server(imageRef="", block_device_mapping_v2=[root])
+    assert (refused.status_code, "is not bootable" in refused.text) == (400, True), refused.text
+    made = await cloud.send("POST", "/volume/v3/snapshots", {"snapshot": {"volume_id": volume_id}})
+    snapshot_id = made.json()["snapshot"]["id"]
+
+    async def taken() -> bool:
+        shown = (await cloud.send("GET", f"/volume/v3/snapshots/{snapshot_id}")).json()["snapshot"]
+        return bool(shown["status"] == "available")
+
+    await cloud.until(taken, "the snapshot")
+    copy = {"source_type": "snapshot", "destination_type": "volume", "uuid": snapshot_id, "boot_index": 0, "volume_size": 1}
+    refused = await cloud.post_server(imageRef="", block_device_mapping_v2=[{**copy, "delete_on_termination": True}])
+    assert (refused.status_code, "is not bootable" in refused.text) == (400, True), refused.text
+    assert (await status(cloud, volume_id), len((await cloud.send("GET", "/volume/v3/volumes")).json()["volumes"])) == (
+        "available",
+        1,
+    )
+    blank = {"source_type": "blank", "destination_type": "volume", "boot_index": 0, "volume_size": 1}
+    await built(
+        cloud, other := await cloud.build(imageRef="", block_device_mapping_v2=[{**blank, "delete_on_termination": True}])
+    )
+    await cloud.delete(other)
+    await cloud.wait_for(other, "DELETED")
+    said = await cloud.send("POST", f"/volume/v3/volumes/{volume_id}/action", {"os-set_bootable": {"bootable": True}})
+    assert said.status_code == 200
+    await built(cloud, server_id := await cloud.build(imageRef="", block_device_mapping_v2=[root]))
+    await deleted(cloud, server_id)
+
+
 @pytest.mark.parametrize("times", [1, UNDO_TRIES])
 async def test_a_volume_that_was_served_unheard_is_let_go_of_when_the_bus_is_back(cloud_of: CloudOf, times: int) -> None:
     """Seed 20358: no answer came, and the bus was away when the node wanted to let go: it was served to nobody for ever."""
     cloud = await cloud_of(hosts=1)
-    volume_id = await blank_volume(cloud)
+    volume_id = await bootable_volume(cloud)
 
     async def away() -> None:
         assert list(await cloud.volume.node.store.exports()) == [volume_id]

@@ -36,6 +36,8 @@ class VolumesOfServers:
     def reserve(self, wish: AttachWish, caller: Caller, now: float) -> VolumeLink:
         book = self._book
         volume = book.volumes.get(wish.volume_id, caller)
+        if wish.needs_bootable and not volume.bootable:
+            raise BadRequest(f"Block Device {volume.id} is not bootable.")
         theirs = book.attachments.of_volume(volume.id)
         if volume.status not in ("available", "creating") or theirs or volume.node is None:
             raise BadRequest(

@@ -43,6 +43,9 @@ async def create_with_volumes(turn: Turn) -> None:
         kinds.append([{**new, "source_type": "volume", "uuid": volume.id, "boot_index": 0}])
         kinds.append([local, {**new, "source_type": "volume", "uuid": volume.id}])
     devices = turn.rng.choice(kinds)
+    if volume is not None and devices[0].get("uuid") == volume.id:
+        bootable = {"os-set_bootable": {"bootable": True}}
+        await turn.ask("POST", f"/volume/v3/volumes/{volume.id}/action", bootable, allowed=(200, 404))
     body = {**one(turn), "block_device_mapping_v2": devices}
     if devices[0] is not local:
         body["imageRef"] = ""
