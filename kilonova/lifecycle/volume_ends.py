@@ -122,7 +122,7 @@ def _note_snapshot(done: VolumeWorkDone, world: VolumeWorld) -> None:
     if done.failed:
         tell(snapshot.project_id, "snapshot", snapshot.id, f"{SAID_AS[done.work]}: {done.failed}", world)
         if done.work == "delete_snapshot":
-            _stop_waiting(snapshot, world)
+            _stop_waiting(snapshot, done.failed, world)
 
 
 def _delete_after_its_snapshots(volume_id: str, world: VolumeWorld) -> None:
@@ -133,8 +133,10 @@ def _delete_after_its_snapshots(volume_id: str, world: VolumeWorld) -> None:
         order_deletion(volume, world)
 
 
-def _stop_waiting(snapshot: Snapshot, world: VolumeWorld) -> None:
-    """A volume cannot go while one of its snapshots stays."""
+def _stop_waiting(snapshot: Snapshot, why: str, world: VolumeWorld) -> None:
+    """A volume cannot go while one of its snapshots stays: who asked for the volume hears of it under the volume's name."""
     volume = world.books.volumes.volumes.or_none(snapshot.volume_id)
     if volume is not None and volume.status == "deleting" and volume.work_id is None:
         world.books.volumes.volumes.replace(structs.replace(volume, status="error_deleting", updated_at=world.now))
+        text = f"{SAID_AS['delete']}: its snapshot {snapshot.id} could not be deleted: {why}"
+        tell(volume.project_id, "volume", volume.id, text, world)

@@ -24,7 +24,7 @@ from kilonova.sim.torn import WatchedJournal, fall
 from tests.story.conftest import CloudOf
 from tests.story.deeds import DEEDS
 from tests.story.ending import built, deleted, failed
-from tests.story.test_deadlines_pass import ask, new_volume
+from tests.story.test_deadlines_pass import WITH_VOLUMES, ask, becomes, new_snapshot, new_volume
 from tests.story.test_too_soon import AGAIN, Hold, a_while, before, held
 
 
@@ -269,3 +269,30 @@ async def test_what_control_was_told_is_not_forgotten_when_the_power_was_off(tmp
         await built(cloud, server_id)
         assert not cloud.steps.fired["before", "report_running"], "it was taken up again"
         await deleted(cloud, server_id)
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+async def test_a_volume_that_stays_since_its_snapshot_does_says_so_itself(cloud_of: CloudOf, failing: int) -> None:
+    """Seed 6780: only the snapshot had a message, and whoever had asked for the volume's deletion looks at the volume."""
+    cloud = await cloud_of(hosts=1, services=WITH_VOLUMES)
+    volume_id = await new_volume(cloud)
+    snapshots = [await new_snapshot(cloud, volume_id) for _ in range(2)]
+    cloud.steps.at("before", "drop_snapshot", fail, times=failing)
+    await ask(cloud, "DELETE", f"/volumes/{volume_id}?cascade=true")
+    await becomes(cloud, "volume", volume_id, "error_deleting")
+    left: list[str] = []
+
+    async def rest() -> bool:
+        found = (await ask(cloud, "GET", "/snapshots/detail")).json()["snapshots"]
+        left[:] = [one["id"] for one in found if one["status"] == "error_deleting"]
+        return len(found) == len(left)
+
+    await cloud.until(rest, "each snapshot to be gone, or to be said to stay")
+    assert len(left) == failing and set(left) <= set(snapshots)
+    (told,) = (await ask(cloud, "GET", f"/messages?resource_uuid={volume_id}")).json()["messages"]
+    (first,) = (one for one in left if one in told["user_message"])
+    (of_snapshot,) = (await ask(cloud, "GET", f"/messages?resource_uuid={first}")).json()["messages"]
+    why = of_snapshot["user_message"].removeprefix("delete snapshot: ")
+    assert told["user_message"] == f"delete volume: its snapshot {first} could not be deleted: {why}"
+    assert "drop_snapshot was made to fail" in why
+    assert (told["resource_type"], told["event_id"]) == ("VOLUME", "VOLUME_VOLUME_001_003")
