@@ -12,14 +12,13 @@ from kilonova.model.ids import HostName, ServerId
 from kilonova.settings import Settings
 
 if TYPE_CHECKING:
-    from kilonova.nodes.hands import HostHands
+    from kilonova.nodes.hands import ComputeHands, HostHands
 
 
 async def compute(settings: Settings) -> None:
     """The guests of one host (or of many simulated ones), until told to stop."""
     from kilonova.build import STEP_OF
     from kilonova.bus.subjects import ask_subject
-    from kilonova.lifecycle.console import ConsoleText, ConsoleWanted, read_console
     from kilonova.nodes.compute import ComputeNode
     from kilonova.nodes.fault_points import on_bus, on_journal
     from kilonova.nodes.greeting import keep_saying_hello
@@ -41,11 +40,7 @@ async def compute(settings: Settings) -> None:
         node = ComputeNode(name, hosts, bus, journal, recorder, Together(recorder, faults), settings.network_limit_s)
         node.resume()  # before any order is heard: one that ends what is under way must find it
         await asyncio.gather(*(bus.serve_queue("compute", host, node.handlers()) for host in hosts))
-
-        async def console(wanted: ConsoleWanted, _: Any) -> ConsoleText:
-            return await read_console(wanted, node.hands)
-
-        await bus.answer(ask_subject(name), "node", {ConsoleWanted: console, **compute_answers(node)})
+        await bus.answer(ask_subject(name), "node", {**_about_guests(node.hands), **compute_answers(node)})
         greeting = Greeting(hosts)
         told = False
         try:
@@ -55,6 +50,20 @@ async def compute(settings: Settings) -> None:
             await node.stop()
             await _leave_guests(hosts, settings, end=told and settings.end_guests)
         journal.close()
+
+
+def _about_guests(hands: "ComputeHands") -> dict[type, Any]:
+    """Message → who answers it: what clients may ask of a guest."""
+    from kilonova.lifecycle.console import ConsoleText, ConsoleWanted, read_console
+    from kilonova.lifecycle.diagnostics import DiagnosticsTold, DiagnosticsWanted, read_diagnostics
+
+    async def console(wanted: ConsoleWanted, _: Any) -> ConsoleText:
+        return await read_console(wanted, hands)
+
+    async def diagnostics(wanted: DiagnosticsWanted, _: Any) -> DiagnosticsTold:
+        return await read_diagnostics(wanted, hands)
+
+    return {ConsoleWanted: console, DiagnosticsWanted: diagnostics}
 
 
 class Greeting:

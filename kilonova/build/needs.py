@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from kilonova.build.record import Placed, Wired
 from kilonova.build.report import BuildProgress, Report
+from kilonova.model.diagnostics import Diagnostics
 from kilonova.model.fabric import GroupPlan, Known, NetworkPlan, RouterPlan
 from kilonova.model.guest import Disk, Guest, HostFacts, PowerState
 from kilonova.model.ids import HostName, NodeName, PortId, ServerId
@@ -136,6 +137,10 @@ class Hypervisor(Protocol):
 
     async def console_output(self, server_id: ServerId, lines: int | None) -> str:
         """The last `lines` lines (None: all that is kept) of the serial console. Raises NotFound."""
+        ...
+
+    async def diagnostics(self, server_id: ServerId) -> Diagnostics:
+        """How a guest does. Raises Conflict when it does not run, Unavailable when it does not answer."""
         ...
 
     async def facts(self) -> HostFacts:

@@ -13,16 +13,18 @@ from kilonova.errors import Conflict
 from kilonova.ledger.ledger import Ledger
 from kilonova.ledger.transaction import Transaction
 from kilonova.lifecycle.console import ConsoleText, ConsoleWanted
+from kilonova.lifecycle.diagnostics import DiagnosticsTold, DiagnosticsWanted
 from kilonova.lifecycle.interfaces import order_out
 from kilonova.lifecycle.remove import order_removal
 from kilonova.model.caller import Caller
+from kilonova.model.diagnostics import Diagnostics
 from kilonova.model.ids import HostName, ServerId
 from kilonova.model.server import Server
 from kilonova.model.span import Span
 from kilonova.nodes.relay import Relay
 from kilonova.trace.recorder import OrderTimer
 
-CONSOLE_WITHIN_S = 10.0
+GUEST_WITHIN_S = 10.0
 Told = TypeVar("Told")
 
 
@@ -65,9 +67,16 @@ class Desk:
     def let_go_of(self, books: Any, server_id: str, port_id: str) -> None:
         order_out(server_id, port_id, OrderWorld(books, self._terms(time.time())))
 
+    async def diagnostics(self, server: Server) -> Diagnostics:
+        if server.host is None or server.node is None:
+            raise Conflict("The server has no host, and so no guest.")
+        wanted = DiagnosticsWanted(server_id=ServerId(server.id), host=HostName(server.host))
+        answer = await self._bus.ask(ask_subject(server.node), wanted, GUEST_WITHIN_S, DiagnosticsTold)
+        return answer.found
+
     async def console_output(self, server: Server, lines: int | None) -> str:
         if server.host is None or server.node is None:
             raise Conflict("The server has no host, and so no console.")
         wanted = ConsoleWanted(server_id=ServerId(server.id), host=HostName(server.host), lines=lines)
-        answer = await self._bus.ask(ask_subject(server.node), wanted, CONSOLE_WITHIN_S, ConsoleText)
+        answer = await self._bus.ask(ask_subject(server.node), wanted, GUEST_WITHIN_S, ConsoleText)
         return answer.text

@@ -106,17 +106,28 @@ def test_a_node_is_killed_while_control_waits_for_its_inventory(cloud: Cloud, pr
     _still_builds(cloud, proof)
 
 
-def test_a_node_is_killed_while_a_client_waits_for_a_console(cloud: Cloud, proof: Proof) -> None:
+@pytest.mark.parametrize(
+    ("message", "question", "key"),
+    [
+        ("ConsoleText", ("POST", "action", {"os-getConsoleOutput": {"length": 5}}), "output"),
+        ("DiagnosticsTold", ("GET", "diagnostics", None), "memory"),
+    ],
+    ids=["console", "diagnostics"],
+)
+def test_a_node_is_killed_while_a_client_waits_for_what_a_guest_says(
+    cloud: Cloud, proof: Proof, message: str, question: tuple[str, str, Any], key: str
+) -> None:
     acts.empty(cloud)
-    server_id = acts.prepared(cloud, "stop", f"console-{os.urandom(3).hex()}")
-    cloud.want_fault("compute.send.ConsoleText.before=hang:60")
-    path, body = f"{acts.SERVERS}/{server_id}/action", {"os-getConsoleOutput": {"length": 5}}
-    with _asked(lambda: cloud.api.once("POST", path, body)) as answer:
-        _hangs(cloud, proof, "compute.send.ConsoleText.before")
+    method, path, body = question
+    server_id = acts.prepared(cloud, "stop", f"asked-{os.urandom(3).hex()}")
+    cloud.want_fault(f"compute.send.{message}.before=hang:60")
+    where = f"{acts.SERVERS}/{server_id}/{path}"
+    with _asked(lambda: cloud.api.once(method, where, body)) as answer:
+        _hangs(cloud, proof, f"compute.send.{message}.before")
         cloud.kill("compute")
         status, said = answer.result(30)
     assert status == 200 or (status in (409, 503) and str(said)), (status, said)
-    assert "output" in cloud.api.send("POST", path, body), "and when it is back it is told"
+    assert any(key in name for name in cloud.api.send(method, where, body)), "and when it is back it is told"
     proof.promise(cloud, {server_id: ("ACTIVE",)})
     proof.nothing_stays(cloud, [server_id])
 
@@ -255,7 +266,8 @@ CASES: Mapping[str, str] = {
     "nodes/volume_greeting.py:_say_hello": "test_control_is_killed_while_a_node_waits_to_be_welcomed",
     "nodes/audit.py:_ask": "test_a_node_is_killed_while_control_waits_for_its_inventory",
     "nodes/repair/repair.py:_send": "test_a_node_is_killed_while_a_repair_waits_for_it",
-    "nodes/desk.py:console_output": "test_a_node_is_killed_while_a_client_waits_for_a_console",
+    "nodes/desk.py:console_output": "test_a_node_is_killed_while_a_client_waits_for_what_a_guest_says",
+    "nodes/desk.py:diagnostics": "test_a_node_is_killed_while_a_client_waits_for_what_a_guest_says",
     "nodes/relay.py:_publish": "test_the_broker_is_killed_while_control_waits_for_it",
     "nodes/relay.py:_announce": "test_the_broker_is_killed_while_control_waits_for_it",
     "nodes/control.py:_open_queues": "test_the_broker_is_killed_while_control_waits_for_it",

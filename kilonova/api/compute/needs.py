@@ -7,6 +7,7 @@ from kilonova.api.compute.needs_around import AggregateBook, MigrationBook, Serv
 from kilonova.build.admit import OrderWorld
 from kilonova.build.wish import Ordered, Wish
 from kilonova.model.caller import Caller
+from kilonova.model.diagnostics import Diagnostics
 from kilonova.model.flavor import Flavor
 from kilonova.model.flavor_filter import FlavorFilter
 from kilonova.model.host import Host, Role
@@ -221,6 +222,10 @@ class ServerDesk(Protocol):
 
     def let_go_of(self, books: Any, server_id: str, port_id: str) -> None:
         """Within the transaction that `books` is: a server's port is about to be deleted, and its guest is to let go of it."""
+        ...
+
+    async def diagnostics(self, server: Server) -> Diagnostics:
+        """How its guest does. Raises Conflict when it does not run, Unavailable when its host does not answer."""
         ...
 
     async def console_output(self, server: Server, lines: int | None) -> str:

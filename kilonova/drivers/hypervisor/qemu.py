@@ -18,6 +18,7 @@ from kilonova.drivers.host_folder import clear_folder, make_folder, server_folde
 from kilonova.drivers.hypervisor import console, hotplug, process
 from kilonova.drivers.hypervisor.backup import back_up, back_up_without_guest
 from kilonova.drivers.hypervisor.command import machine_type, short_name
+from kilonova.drivers.hypervisor.diagnostics import diagnose
 from kilonova.drivers.hypervisor.guest import QemuGuest
 from kilonova.drivers.hypervisor.host import QemuHost, QemuSettings
 from kilonova.drivers.hypervisor.keys import drop_key, open_keys, write_key
@@ -27,6 +28,7 @@ from kilonova.drivers.hypervisor.plugs import Plugs
 from kilonova.drivers.hypervisor.refusal import refusal
 from kilonova.drivers.process import hold, start_ticks
 from kilonova.errors import BuildFailed, NotFound, Unavailable
+from kilonova.model.diagnostics import Diagnostics, not_running
 from kilonova.model.guest import Disk, Guest, HostFacts, PowerState
 from kilonova.model.ids import HostName, PortId, ServerId
 from kilonova.model.port import Wire
@@ -200,6 +202,17 @@ class QemuHypervisor:
             return await asyncio.to_thread(console.tail, self._folder(server_id) / CONSOLE_LOG, lines)
         except FileNotFoundError:
             raise NotFound("This server has no console log.") from None
+
+    async def diagnostics(self, server_id: ServerId) -> Diagnostics:
+        """What QEMU and the kernel count of it. Raises Conflict when it does not run, Unavailable when it does not answer."""
+        await self._adopt_all()
+        guest = self._guests.get(server_id)
+        if guest is None:
+            raise not_running(server_id, self._ended.get(server_id, "shutdown"))
+        found = await diagnose(guest)
+        if found.power != "running":
+            raise not_running(server_id, found.power)
+        return found
 
     async def facts(self) -> HostFacts:
         """What this host can hold. Raises Unavailable when QEMU is missing."""

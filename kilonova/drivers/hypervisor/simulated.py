@@ -10,6 +10,7 @@ from kilonova.build.needs import Progress
 from kilonova.build.record import Placed, Wired
 from kilonova.drivers.simulation import Faults, Memory, NoFaults, Remains
 from kilonova.errors import NotFound
+from kilonova.model.diagnostics import Diagnostics, not_running
 from kilonova.model.guest import Disk, Guest, HostFacts, PowerState
 from kilonova.model.ids import PortId, ServerId
 from kilonova.model.port import Wire
@@ -114,6 +115,13 @@ class SimulatedHypervisor(Remains):
         if server_id not in self._memory.words:
             raise NotFound("This server has no console log.")
         return "This guest is simulated: it has no console.\n" if lines != 0 else ""
+
+    async def diagnostics(self, server_id: ServerId) -> Diagnostics:
+        """Nothing of it is counted. Raises Conflict when it does not run."""
+        power, started_at, _ = self._recall(server_id)
+        if power != "running":
+            raise not_running(server_id, power or "shutdown")
+        return Diagnostics(power=power, accelerator="simulated", started_at=started_at)
 
     async def facts(self) -> HostFacts:
         """What it was told to be."""

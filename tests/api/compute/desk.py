@@ -6,6 +6,7 @@ from kilonova.errors import BadRequest, Conflict, NotFound
 from kilonova.ledger.ledger import SqliteLedger
 from kilonova.ledger.transaction import Transaction
 from kilonova.model.caller import Caller
+from kilonova.model.diagnostics import Diagnostics, not_running
 from kilonova.model.ids import ImageId, ProjectId, ServerId, UserId, new_uuid
 from kilonova.model.image import BootImage
 from kilonova.model.server import Server, ServerFilter
@@ -21,6 +22,7 @@ class Desk:
         self.wishes: list[Wish] = []
         self.console = "login:"
         self.lines: list[int | None] = []
+        self.running: Diagnostics | None = None
 
     async def order(self, wish: Wish) -> Ordered:
         assert self.ledger is not None
@@ -36,6 +38,11 @@ class Desk:
             books.servers.gone(server_id, 9000.0)
 
         await self.ledger.write(end)
+
+    async def diagnostics(self, server: Server) -> Diagnostics:
+        if self.running is None:
+            raise not_running(server.id, "shutdown")
+        return self.running
 
     async def console_output(self, server: Server, lines: int | None) -> str:
         if server.host is None:

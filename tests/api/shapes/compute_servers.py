@@ -1,6 +1,6 @@
 """What compute answers about servers and their parts, in each microversion."""
 
-from tests.api.shapes.notation import LINKS, TIME_MICRO, TIME_Z, UUID, Map, OneOf, Shape, Text, maybe
+from tests.api.shapes.notation import LINKS, TIME_MICRO, TIME_Z, UUID, Map, OneOf, Open, Shape, Text, maybe
 from tests.api.shapes.tables import Answers
 
 STRINGS = Map(str)
@@ -25,6 +25,25 @@ ADDRESS_SHORT = {"version": OneOf(4, 6), "addr": ADDRESS}
 ADDRESS_LONG = ADDRESS_SHORT | {"OS-EXT-IPS:type": OneOf("fixed", "floating"), "OS-EXT-IPS-MAC:mac_addr": MAC}
 FAULT = {"code": int, "created": TIME_Z, "message": str, "details?": str}
 BRIEF = {"id": UUID, "name": str, "links": LINKS}
+_NUMBERS = ("octets", "errors", "drop", "packets", "rate")
+DIAGNOSTICS = {
+    "state@2.48": "running",
+    "driver@2.48": "libvirt",
+    "hypervisor@2.48": OneOf("kvm", "qemu", "simulated"),
+    "hypervisor_os@2.48": "linux",
+    "uptime@2.48": int,
+    "config_drive@2.48": bool,
+    **dict.fromkeys(("num_cpus@2.48", "num_nics@2.48", "num_disks@2.48"), int),
+    "memory_details@2.48": {"maximum": int, "used": None},
+    "cpu_details@2.48": [{"id": int, "time": int | None, "utilisation": None}],
+    "nic_details@2.48": [{"mac_address": MAC} | {f"{way}_{what}": None for way in ("rx", "tx") for what in _NUMBERS}],
+    "disk_details@2.48": [
+        dict.fromkeys(("read_bytes", "read_requests", "write_bytes", "write_requests", "errors_count"), int),
+    ],
+}
+LIBVIRTS_DIAGNOSTICS = Open(
+    {"memory@-2.47": int, "memory-rss@-2.47?": int}, rest=int, named=r"[a-z0-9]+_(time|(read|write)(_req)?|errors)"
+)
 _X = "OS-EXT-SRV-ATTR:"
 CORE = BRIEF | {
     "status": STATUS,
@@ -210,6 +229,7 @@ SHAPES: Answers = {
     f"GET {_S}/migrations/{{migration_id}}": {200: {"migration": MIGRATION}},
     f"GET {_S}/os-server-password": {200: {"password": str}},
     f"GET {_S}/os-security-groups": {200: {"security_groups": [SECURITY_GROUP]}},
+    f"GET {_S}/diagnostics": {200: OneOf(DIAGNOSTICS, LIBVIRTS_DIAGNOSTICS)},
     f"GET {_S}/topology": {200: {"nodes": [object], "pagesize_kb": int | None}},
     "POST /v2.1/os-volumes_boot": {202: OneOf({"server": MADE}, {"reservation_id": str})},
 }

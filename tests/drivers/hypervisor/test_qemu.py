@@ -17,7 +17,7 @@ from kilonova.drivers.hypervisor.memory import recall, write_down
 from kilonova.drivers.hypervisor.qemu import QemuHypervisor
 from kilonova.drivers.identity import UidRange
 from kilonova.drivers.process import start_ticks
-from kilonova.errors import BuildFailed, NotFound
+from kilonova.errors import BuildFailed, Conflict, NotFound
 from kilonova.model.flavor import Flavor
 from kilonova.model.guest import Disk, PowerState
 from kilonova.model.ids import FlavorId, ServerId
@@ -98,6 +98,31 @@ async def test_the_firmware_speaks_on_the_console(hypervisor: QemuHypervisor, di
     await until(said)
     with pytest.raises(NotFound):
         await hypervisor.console_output(ServerId("other"), None)
+
+
+async def test_what_a_guest_has_used_is_counted(hypervisor: QemuHypervisor, disks: QcowDisks, fetch: FileFetch) -> None:
+    build, made = await built(disks, fetch)
+    guest = await hypervisor.start(build, made)
+
+    async def worked() -> bool:
+        found = await hypervisor.diagnostics(build.server_id)
+        return bool(found.disks[0].read_requests and found.cpus[0].time_ns)
+
+    await until(worked)  # the firmware looks at its disks
+    found = await hypervisor.diagnostics(build.server_id)
+    assert (found.power, found.accelerator, found.started_at) == ("running", guest.accelerator, guest.started_at)
+    assert [cpu.id for cpu in found.cpus] == list(range(build.flavor.vcpus))
+    assert {"root"} <= {disk.name for disk in found.disks} and all(disk.errors == 0 for disk in found.disks)
+    assert found.disks[0].read_bytes >= 512
+    assert found.nics == tuple(wire.mac for wire in build.wires)
+    assert found.resident_bytes and found.resident_bytes > 1 << 20
+    await hypervisor.pause(build.server_id)
+    with pytest.raises(Conflict, match="power state paused"):
+        await hypervisor.diagnostics(build.server_id)
+    await hypervisor.stop_now(build.server_id)
+    for is_off in (build.server_id, ServerId("other")):
+        with pytest.raises(Conflict, match="power state shutdown"):
+            await hypervisor.diagnostics(is_off)
 
 
 async def test_a_restarted_role_finds_its_guests(hypervisors: Restart, disks: QcowDisks, fetch: FileFetch) -> None:

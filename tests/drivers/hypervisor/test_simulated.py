@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from kilonova.drivers.hypervisor.simulated import SimulatedHypervisor
-from kilonova.errors import BuildFailed, NotFound
+from kilonova.errors import BuildFailed, Conflict, NotFound
 from kilonova.model.guest import HostFacts, PowerState
 from kilonova.model.ids import HostName, PortId, ServerId
 from kilonova.model.port import Wire
@@ -29,6 +29,10 @@ async def test_a_life(tmp_path: Path) -> None:
     await hypervisor.start(other, ())
     await hypervisor.shut_down(other.server_id, 1)
     assert "simulated" in await hypervisor.console_output(build.server_id, None)
+    assert (await hypervisor.diagnostics(build.server_id)).accelerator == "simulated"
+    for is_off in (other.server_id, ServerId("x")):
+        with pytest.raises(Conflict):
+            await hypervisor.diagnostics(is_off)
 
     again = SimulatedHypervisor(FACTS, tmp_path / "state")
     assert await again.guests() == {build.server_id: "running", other.server_id: "shutdown"}

@@ -50,7 +50,7 @@ VERSIONS: Mapping[int, str] = {
     45: "Making an image answers with a body.",
     46: "Answers carry X-OpenStack-Request-ID; here at any version.",
     47: "A server shows its flavor whole.",
-    48: "Diagnostics have one form for all hypervisors (not served).",
+    48: "Diagnostics have one form for all hypervisors.",
     49: "Interfaces and volumes are attached with tags.",
     50: "Quota classes show server groups.",
     51: "Owners see the events of an action, without tracebacks; here at any version.",
