@@ -73,7 +73,7 @@ class VolumeNode:
             self.worker.cleared(job.where)
 
     async def take_wanted(self, wanted: ExportWanted, delivery: Delivery) -> None:
-        """Served, or not yet: its making may lie behind this in the queue."""
+        """Served, or not yet: its making may lie behind this in the queue, or be under way."""
         began = time.perf_counter()
         await self.faults.at("volume.serve_volume.before")
         given = await self._serve(wanted)
@@ -107,7 +107,10 @@ class VolumeNode:
         if wanted.number < self.wishes.over(wanted.attachment_id):
             return ExportGiven(refused="Nobody waits for this volume any more.")
         self.wishes.note_wanted(wanted.attachment_id, wanted.number)
+        if self.journal.is_under_way(_making(wanted.volume_id)):
+            return ExportGiven(not_yet=True)  # whole as it may be, its making can still fail, and take it away
         if await self.store.has(wanted.volume_id):
+            self.journal.settle()  # without power its making must not begin again
             return await serve_volume(wanted, self.store)
         if (reason := self._failed.get(wanted.volume_id)) is not None:
             return ExportGiven(refused=f"The volume could not be made: {reason}")
@@ -134,6 +137,11 @@ class VolumeNode:
 
 def _job(saga: Saga[Any, Any, Any], key: str, order: VolumeOrder) -> Job:
     return Job(saga, key, order, order.volume_id)
+
+
+def _making(volume_id: str) -> str:
+    """What the key of its making begins with, in the journal."""
+    return f"{volume_id}/create/"
 
 
 def _gone(order: VolumeOrder) -> str:

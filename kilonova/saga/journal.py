@@ -2,7 +2,7 @@
 
 One SQLite file. `synchronous=NORMAL` is enough: a killed process loses nothing, and after a power cut the ledger's
 order comes again and every step can be repeated. The disk is waited for where that is not so: when a saga turns back, before
-its last word goes out (`settle`), for numbers that must grow. No queries by content.
+its last word goes out or what it made is given to others (`settle`), for numbers that must grow. No queries by content.
 """
 
 import logging
@@ -111,6 +111,11 @@ class Journal:
         query = "SELECT key, saga, direction, step, record, reason, notes FROM sagas WHERE key = ?"
         row = self._db.execute(query, (key,)).fetchone()
         return None if row is None else replace(Entry(*row), taken_up=True)
+
+    def is_under_way(self, beginning: str) -> bool:
+        """True as long as a saga whose key begins so can still go forward or back."""
+        query = "SELECT 1 FROM sagas WHERE key >= ? AND key < ? LIMIT 1"
+        return self._db.execute(query, (beginning, f"{beginning}\U0010ffff")).fetchone() is not None
 
     def entries(self) -> list[Entry]:
         """What was under way when the process ended."""
