@@ -114,15 +114,18 @@ async def test_networks(old: Old) -> None:
         from kilonova.model.network_wish import NewNetwork
 
         admin = Caller(user_id="a", user_name="a", project_id="p", roles=frozenset({"admin", "member", "reader"}))
+        for wish in (NewNetwork(name="theirs"), NewNetwork(name="out", external=True)):
+            books.networks.networks.create(wish, admin, 0.0)
         return str(books.networks.networks.create(NewNetwork(name="net", shared=True), admin, 1.0).id)
 
     network = await old.cloud.ledger.write(furnish)
-    assert (await old("GET", "/os-tenant-networks")).json()["networks"] == [{"id": network, "label": "net", "cidr": "None"}]
+    seen = (await old("GET", "/os-tenant-networks")).json()["networks"]
+    assert {"id": network, "label": "net", "cidr": "None"} in seen and {one["label"] for one in seen} == {"net", "out"}
     assert (await old("GET", f"/os-tenant-networks/{network}")).json()["network"]["label"] == "net"
     shown = (await old("GET", f"/os-networks/{network}")).json()["network"]
     assert (shown["label"], shown["cidr"], "vlan" in shown) == ("net", None, False)
     listed = (await old.cloud.get("/compute/v2.1/os-networks")).json()["networks"]
-    assert "vlan" in listed[0]
+    assert "vlan" in listed[0] and sorted(one["label"] for one in listed) == ["net", "out", "theirs"], "an admin sees all"
     for path in ("os-networks", "os-tenant-networks"):
         assert (await old("GET", f"/{path}/{NOBODY}")).status_code == 404
         assert (await old("GET", f"/{path}", headers={"openstack-api-version": "compute 2.36"})).status_code == 404
