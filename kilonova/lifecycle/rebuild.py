@@ -47,6 +47,8 @@ class Rebuild(Asked, frozen=True, kw_only=True):
 
     old_description: str | None = None
     old_disk_config: str | None = None
+    old_access: tuple[str, str] | None = None
+    """IPv4 and IPv6. None here, and above, when nobody asked for another."""
     preserve_ephemeral: bool = False
 
 
@@ -62,6 +64,7 @@ def order_rebuild(server: Server, asking: Asking, world: OrderWorld, *, wish: Re
     changes = _changes(wish)
     if wish.key_name is not UNSET:
         changes |= _key(server, wish.key_name, world)
+    addresses = {n: v for n, v in (("ipv4", wish.access_ipv4), ("ipv6", wish.access_ipv6)) if v is not UNSET}
     task = order_task(
         server,
         asking,
@@ -74,14 +77,14 @@ def order_rebuild(server: Server, asking: Asking, world: OrderWorld, *, wish: Re
         admin_password=wish.admin_password,
         preserve_ephemeral=wish.preserve_ephemeral,
         old_description=server.description,
-        old_disk_config=server.disk_config,
+        old_disk_config=server.disk_config if wish.disk_config is not UNSET else None,
+        old_access=(server.access_ipv4, server.access_ipv6) if addresses else None,
         **changes,
     )
     described = server.description if wish.description is UNSET else wish.description
     world.books.servers.becomes(task, described, world.desk.now)
     if wish.disk_config is not UNSET:
         world.books.servers.set_disk_config(server.id, wish.disk_config, world.desk.now)
-    addresses = {n: v for n, v in (("ipv4", wish.access_ipv4), ("ipv6", wish.access_ipv6)) if v is not UNSET}
     if addresses:
         world.books.servers.set_access(server.id, **{"ipv4": None, "ipv6": None, **addresses}, now=world.desk.now)
 
@@ -147,6 +150,9 @@ def note_not_rebuilt(rebuild: Rebuild, report: TaskFailed, world: OrderWorld) ->
         world.books.servers.becomes(rebuild.before, rebuild.old_description, world.desk.now)
     if rebuild.old_disk_config is not None:
         world.books.servers.set_disk_config(rebuild.server_id, rebuild.old_disk_config, world.desk.now)
+    if rebuild.old_access is not None:
+        ipv4, ipv6 = rebuild.old_access
+        world.books.servers.set_access(rebuild.server_id, ipv4=ipv4, ipv6=ipv6, now=world.desk.now)
     back_or_error(rebuild, report, world)
 
 

@@ -64,7 +64,7 @@ def order_resize(server: Server, asking: Asking, world: OrderWorld, *, flavor_id
     if disk_config is not None:
         books.servers.set_disk_config(server.id, disk_config, now)
     move = books.migrations.begin(server, migration.RESIZE, server.host, flavor.id, now)
-    more = {"migration_id": move.id, "old_disk_config": server.disk_config}
+    more = {"migration_id": move.id, "old_disk_config": disk_config and server.disk_config}
     order_task(server, asking, Resize, "resize_prep", world, flavor=flavor, before=before, **more)
 
 

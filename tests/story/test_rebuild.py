@@ -92,11 +92,12 @@ async def test_one_that_fails_is_as_it_was(cloud_of: CloudOf) -> None:
     await built(cloud, server_id)
 
     cloud.drivers.fail("disks.assemble_beside")
-    answer = await rebuild(cloud, server_id, name="new", metadata={}, **{"OS-DCF:diskConfig": "AUTO"})
-    assert answer.json()["server"]["OS-DCF:diskConfig"] == "AUTO"
+    asked: dict[str, Any] = {"name": "new", "metadata": {}, "accessIPv4": "1.2.3.4", "OS-DCF:diskConfig": "AUTO"}
+    said = (await rebuild(cloud, server_id, **asked)).json()["server"]
+    assert {name: said[name] for name in asked} == asked
     assert await settled(cloud, server_id) == "ACTIVE"
     server = await cloud.server(server_id)
-    assert (server.name, server.metadata, server.disk_config) == ("old", {"a": "1"}, "MANUAL")
+    assert (server.name, server.metadata, server.disk_config, server.access_ipv4) == ("old", {"a": "1"}, "MANUAL", "")
     actions = await cloud.ledger.read(lambda tx: tx.servers.actions(server_id))
     assert actions[0].action == "rebuild"
     assert actions[0].message == "The hardware was made to fail."
