@@ -15,6 +15,7 @@ from kilonova.ledger.orders import orders
 from kilonova.ledger.routing.tables import fabric as plans_of
 from kilonova.ledger.transaction import Transaction
 from kilonova.model.ids import ServerId
+from kilonova.model.quota import UNLIMITED
 from kilonova.sim.checks import books, emptying, fabric, hands, histories, quotas, servers, storage
 from kilonova.sim.checks.view import View, look
 from kilonova.sim.cloud import REAL_LIMIT_S, SimulatedCloud
@@ -93,6 +94,8 @@ COUNTED = ("instances", "cores", "ram")
 _LATE = select(orders.c.server_id, orders.c.kind, orders.c.message, orders.c.deadline).where(
     orders.c.deadline < bindparam("before")
 )
+_LIMITS_SET = "SELECT name, changes FROM quota_classes UNION ALL SELECT project_id, changes FROM quotas"
+"""All that limits come from, as it lies in the database."""
 _USED = (hosts.c.vcpus_used, hosts.c.ram_mb_used, hosts.c.disk_gb_used, hosts.c.servers)
 _IN_DEBT = select(hosts.c.name, *_USED).where(or_(*(used < 0 for used in _USED)))
 
@@ -105,7 +108,10 @@ class Watcher:
         self._unwell_at = asyncio.get_running_loop().time()
         self._limits: dict[str, Mapping[str, int]] = {}
         self._used: dict[str, Mapping[str, int]] = {}
-        self._changes: dict[str, int] = {}
+        assert isinstance(cloud.ledger, InlineLedger)
+        self._ledger = cloud.ledger
+        self._limits_set = self._ledger.rows(_LIMITS_SET)
+        self._ledger.on_written = self._look_at_limits
         self._seen_changes, self._seen_at = -1, 0.0
         self._seen: dict[tuple[str, str], Violation] = {}
 
@@ -141,12 +147,10 @@ class Watcher:
         loop_now = asyncio.get_running_loop().time()
         if self._workload.scene.excused():
             self._unwell_at = loop_now
-        ledger = self._cloud.ledger
-        assert isinstance(ledger, InlineLedger)
-        if ledger.changes == self._seen_changes and loop_now - self._seen_at < IDLE_S:
+        if self._ledger.changes == self._seen_changes and loop_now - self._seen_at < IDLE_S:
             return
-        self._seen_changes, self._seen_at = ledger.changes, loop_now
-        await self._cloud.ledger.read(lambda tx: self._look(tx, time.time(), loop_now - self._unwell_at))
+        self._seen_changes, self._seen_at = self._ledger.changes, loop_now
+        await self._ledger.read(lambda tx: self._look(tx, time.time(), loop_now - self._unwell_at))
 
     def _look(self, tx: Transaction, now: float, well_for_s: float) -> None:
         for order in tx.connection.execute(_LATE, {"before": now - LATE_S}):
@@ -156,6 +160,16 @@ class Watcher:
                 self._note("deadline", order.server_id, text)
         for row in tx.connection.execute(_IN_DEBT):
             self._note("host counters", row.name, f"less than nothing is used of it: {row}")
+        self._quotas(tx)
+
+    def _look_at_limits(self) -> None:
+        """After each commit. What the old limits allowed is judged when they end: between two looks they may change twice."""
+        limits_set = self._ledger.rows(_LIMITS_SET)
+        if limits_set != self._limits_set:
+            self._limits_set = limits_set
+            self._ledger.look(self._quotas)
+
+    def _quotas(self, tx: Transaction) -> None:
         for tenant in self._workload.scene.tenants:
             self._quota(tx, tenant.project_id)
 
@@ -164,13 +178,12 @@ class Watcher:
         limits, used = tx.quotas.limits(project), tx.quotas.usage(project)
         most = {"instances": limits.instances, "cores": limits.cores, "ram": limits.ram}
         is_so = {"instances": used.instances, "cores": used.cores, "ram": used.ram}
-        changes = self._workload.scene.limits.get(project, [])
-        allowed = [most, self._limits.get(project, most), *changes[self._changes.get(project, 0) :]]
+        until_now, before = self._limits.get(project, most), self._used.get(project, is_so)
         for word in COUNTED:
-            highest = max((one[word] if one[word] >= 0 else 1 << 60) for one in allowed if word in one)
-            if is_so[word] > max(highest, self._used.get(project, is_so)[word]):
-                self._note("quota", project, f"{is_so[word]} {word} are used, and at most {highest} were allowed")
-        self._limits[project], self._used[project], self._changes[project] = most, is_so, len(changes)
+            if until_now[word] != UNLIMITED and is_so[word] > max(until_now[word], before[word]):
+                text = f"{is_so[word]} {word} are used, {before[word]} were, and at most {until_now[word]} were allowed"
+                self._note("quota", project, text)
+        self._limits[project], self._used[project] = most, is_so
 
     def _note(self, kind: str, about: str, text: str) -> None:
         self._seen.setdefault((kind, about), violation(kind, about, text))

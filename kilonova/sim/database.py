@@ -84,6 +84,8 @@ class InlineLedger:
 
     def __init__(self, database: Database, trouble: Trouble) -> None:
         self.on_orders: Callable[[], None] = _nobody
+        self.on_written: Callable[[], None] = _nobody
+        """Called after each commit, before anybody else can go on: for onlookers."""
         self._connection, self._raw, self._trouble = database.connection, database.raw, trouble
 
     async def read(self, question: Change[Result]) -> Result:
@@ -112,10 +114,15 @@ class InlineLedger:
             raw.execute("ROLLBACK")
             raise meaning(error)  # noqa: B904 - it carries its cause itself
         raw.execute("COMMIT")
+        self.on_written()
         if transaction.ordered:
             asyncio.get_running_loop().call_soon(self._orders_queued)
         await self._trouble.written()
         return result
+
+    def rows(self, sql: str) -> list[Any]:
+        """What is in the tables, as it lies there, at little cost: for those who ask after every commit."""
+        return list(self._raw.execute(sql))
 
     @property
     def changes(self) -> int:
@@ -133,4 +140,4 @@ class InlineLedger:
 
 
 def _nobody() -> None:
-    """Until a relay listens."""
+    """Until somebody listens."""

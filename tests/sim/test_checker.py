@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from kilonova.errors import BuildFailed
 from kilonova.model.ids import ServerId
+from kilonova.model.quota import UNLIMITED
 from kilonova.sim.checker import LATE_S, Watcher, check
 from kilonova.sim.checks.view import look
 from kilonova.sim.operations import actions, images, networks, volumes
@@ -177,6 +178,36 @@ class TestWatcher:
             await leaked_quota(at)
             await watcher.look_at_ledger()
             assert [one.kind for one in watcher.violations] == ["quota"]
+
+        tell(story)
+
+    def test_what_limits_allowed_between_two_looks_counts_and_nothing_else(self, tell: Tell) -> None:
+        async def story(at: Scenery) -> None:
+            await at.furnish()
+            watcher = Watcher(at.cloud, at.workload)
+            project = at.workload.scene.tenants[0].project_id
+
+            async def limit(cores: int) -> None:
+                await at.cloud.ledger.write(lambda tx: tx.quotas.change(project, {"cores": cores}))
+
+            async def use(cores: int) -> None:
+                await at.change("servers", {"vcpus": cores}, id=at.server_id)
+
+            await limit(1)
+            await watcher.look_at_ledger()
+            for many in (10, UNLIMITED):
+                await limit(many)
+                await use(5)
+                await limit(2)
+                await watcher.look_at_ledger()
+                assert watcher.violations == [], "it was allowed then; to lower a limit takes nothing away"
+                await use(1)
+                await watcher.look_at_ledger()
+            await limit(10)
+            await limit(2)
+            await use(3)
+            await limit(10)
+            assert [one.kind for one in watcher.violations] == ["quota"], "it was allowed before, and after, but not then"
 
         tell(story)
 

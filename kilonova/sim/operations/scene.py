@@ -61,8 +61,6 @@ class Scene:
         self.violations: list[Violation] = []
         self.answers: Counter[tuple[str, int]] = Counter()
         """(kind of operation, status) → how often."""
-        self.limits: dict[str, list[dict[str, int]]] = {}
-        """Project → what its quota was, or may have been: the newest last."""
         self.several_networks = False
         """Whether tenants make networks of their own, so that which one is meant must be said."""
 
