@@ -26,6 +26,10 @@ class Volumes(Protocol):
         """``detaching``. Raises NotFound when it is not attached to this server, Conflict when it is on its way already."""
         ...
 
+    def leaves(self, attachment_id: str, now: float) -> None:
+        """``detaching``, whatever it was: what the guest has is not known, and it is pulled out until it has not."""
+        ...
+
     def detached(self, attachment_id: str, now: float) -> None:
         """The guest no longer has it: the attachment is gone, the volume ``available``."""
         ...

@@ -5,6 +5,8 @@ A server that is off needs nothing from its node: it asks for its volumes when i
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from kilonova.build.admit import OrderWorld
 from kilonova.build.export import close_exports, open_export
 from kilonova.build.needs import ComputeWorld
@@ -13,6 +15,7 @@ from kilonova.build.report import TaskDone, TaskFailed
 from kilonova.errors import BadRequest
 from kilonova.lifecycle.task import Asked, Asking, ServerAction, ask_again, order_task, report_done
 from kilonova.model.guest import Disk
+from kilonova.model.ids import new_uuid
 from kilonova.model.server import Server
 from kilonova.model.volume_link import VolumeLink
 from kilonova.model.volume_wish import AttachWish
@@ -35,6 +38,8 @@ class DetachVolume(Asked, frozen=True, kw_only=True):
     """The volume that goes."""
 
     old_volume: VolumeLink
+    until_it_is: bool = False
+    """What the guest has nobody could say when an action on the volume failed: it is pulled out until that has worked."""
 
 
 def order_attach(server: Server, asking: Asking, world: OrderWorld, *, wish: AttachWish) -> VolumeLink:
@@ -88,7 +93,7 @@ async def pull_volume_out(detach: DetachVolume, world: ComputeWorld) -> DetachVo
 
 async def put_volume_back(detach: DetachVolume, world: ComputeWorld) -> None:
     """As an undo: it is the server's still, so the running guest has it again; unless it never came to be attached."""
-    if world.has_ended(detach.old_volume):
+    if detach.until_it_is or world.has_ended(detach.old_volume):
         return
     disk = await open_export(detach, detach.old_volume, world)
     await world.hypervisor(detach.host).plug_disk(detach.server_id, disk)
@@ -114,7 +119,7 @@ ATTACH_VOLUME = (
 
 DETACH_VOLUME = (
     Saga.starting_with(DetachVolume, ComputeWorld, name="detach_volume", at="compute")
-    .then(pull_volume_out, undo=put_volume_back)
+    .then(pull_volume_out, undo=put_volume_back, by_others=True)  # or without it
     .then(end_its_export)
     .then(report_volume_detached)
 )
@@ -136,15 +141,15 @@ def note_attached(attach: AttachVolume, report: TaskDone, world: OrderWorld) -> 
 
 
 def note_not_attached(attach: AttachVolume, report: TaskFailed, world: OrderWorld) -> None:
-    """On control: the volume is available again, unless the guest did not let go of it; the history says why.
+    """On control: the volume is available again, once the guest has let go of it; the history says why.
 
     What was ordered since may name it, and does not serve it: see `ended_attachment`. An export that its node could not be
     told to end is ended when the node is back: what lies in its queue says so.
     """
     if plug_volume_in.__name__ not in report.left:
         world.books.volumes.detached(attach.new_volume.attachment_id, report.at)
-    elif not attach.again:
-        world.books.volumes.attached(attach.new_volume.attachment_id, report.at)
+    else:
+        _pull_out_until_it_is(grow(attach, DetachVolume, old_volume=attach.new_volume), world)
 
 
 def note_detached(detach: DetachVolume, report: TaskDone, world: OrderWorld) -> None:
@@ -153,8 +158,11 @@ def note_detached(detach: DetachVolume, report: TaskDone, world: OrderWorld) -> 
 
 
 def note_not_detached(detach: DetachVolume, report: TaskFailed, world: OrderWorld) -> None:
-    """On control: it is still attached; the history says why."""
-    world.books.volumes.rolled_back(detach.old_volume.attachment_id, report.at)
+    """On control: it is still attached; the history says why. One of which nobody knows whether it is, goes all the same."""
+    if detach.until_it_is or pull_volume_out.__name__ in report.left:
+        _pull_out_until_it_is(detach, world)
+    else:
+        world.books.volumes.rolled_back(detach.old_volume.attachment_id, report.at)
 
 
 def attach_overdue(attach: AttachVolume, world: OrderWorld) -> None:
@@ -166,9 +174,22 @@ def attach_overdue(attach: AttachVolume, world: OrderWorld) -> None:
 
 def detach_overdue(detach: DetachVolume, world: OrderWorld) -> None:
     """Its node has said nothing: the volume stays this server's until it does."""
-    if not detach.again:
+    if not detach.again and not detach.until_it_is:
         world.books.volumes.rolled_back(detach.old_volume.attachment_id, world.desk.now)
     _ask_until_told(detach, detach.old_volume, world)
+
+
+def _pull_out_until_it_is(detach: DetachVolume, world: OrderWorld) -> None:
+    """Not at once, but when orders are sent again that nobody has answered: a guest that hangs may do so for long."""
+    books, link = world.books, detach.old_volume
+    if link.attachment_id not in {one.attachment_id for one in books.volumes.links_of_server(detach.server_id)}:
+        return
+    anew = replace(detach, task_id=new_uuid(), until_it_is=True)
+    if ask_again(anew, world):
+        books.volumes.leaves(link.attachment_id, world.desk.now)
+        books.orders.sent([anew.task_id], (), world.desk.now)
+    else:  # the server is on another host by now, which has started it with the volume
+        books.volumes.attached(link.attachment_id, world.desk.now)
 
 
 def _ask_until_told(task: Asked, link: VolumeLink, world: OrderWorld) -> None:

@@ -213,9 +213,15 @@ def note_detached(detach: DetachInterface, report: TaskDone, world: OrderWorld) 
 
 
 def note_not_detached(detach: DetachInterface, report: TaskFailed, world: OrderWorld) -> None:
-    """On control: it stays; the history says why. One that was deleted meanwhile goes all the same."""
-    if _is_there(detach, world):
-        _it_stays(detach, detach.old_port.id, world, sure=pull_out.__name__ not in report.left)
+    """On control: it stays; the history says why. One that was deleted meanwhile goes all the same.
+
+    So does one that goes because it could not be attached, when the guest does not say what it has.
+    """
+    unknown = pull_out.__name__ in report.left
+    if _is_there(detach, world) and detach.again and unknown:
+        _it_goes(detach, detach.old_port.id, world, sure=False)
+    elif _is_there(detach, world):
+        _it_stays(detach, detach.old_port.id, world, sure=not unknown)
     else:
         _stay_out(detach, world, sure=False)
 

@@ -198,17 +198,20 @@ def end_overdue_task(task: Asked, action: ServerAction, world: OrderWorld) -> No
     books.orders.announce(f"instance.{task.action}.error", task.server_id, {"uuid": task.server_id, "reason": _no_word(task)})
 
 
-def ask_again(task: Asked, world: OrderWorld, task_id: str = "") -> None:
+def ask_again(task: Asked, world: OrderWorld, task_id: str = "") -> bool:
     """The order lies in its node's queue again, with new time: what it left in the guest is known once there is a word.
 
-    Under another `task_id` the node does it once more, also what it has done or given up already.
+    Under another `task_id` the node does it once more, also what it has done or given up already. False, and nothing is asked:
+    the server is gone, or on another host.
     """
     now, server = world.desk.now, world.books.servers.of_attempt(task.server_id, task.attempt)
-    if server is not None and server.host == task.host:
-        late = structs.replace(
-            task, task_id=task_id or task.task_id, again=True, ordered_at=now, deadline=now + world.desk.action_limit_s
-        )
-        world.books.orders.queue_task(late)
+    if server is None or server.host != task.host:
+        return False
+    late = structs.replace(
+        task, task_id=task_id or task.task_id, again=True, ordered_at=now, deadline=now + world.desk.action_limit_s
+    )
+    world.books.orders.queue_task(late)
+    return True
 
 
 def nobody_knows(task: Asked, world: OrderWorld) -> None:

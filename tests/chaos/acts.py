@@ -95,6 +95,17 @@ def ended(cloud: Cloud, identifier: str, within_s: float = WITHIN_S) -> None:
     wait_for(settled, within_s, f"the end of what is under way for {identifier}")
 
 
+def done_or_told(cloud: Cloud, server_id: str, name: str, within_s: float = WITHIN_S) -> None:
+    """Until nothing is under way for the server, or its history has a reason: taking back may go on for as long as it must."""
+
+    def reached() -> bool:
+        return bool(history(cloud, server_id, name)[0]["message"]) or not cloud.rows(
+            f"SELECT id FROM orders WHERE server_id = '{server_id}'"
+        )
+
+    wait_for(reached, within_s, f"the end of {name}")
+
+
 def history(cloud: Cloud, server_id: str, name: str) -> list[dict[str, Any]]:
     """Of this action, the newest first."""
     found = cloud.api.send("GET", f"{SERVERS}/{server_id}/os-instance-actions", OpenStack_API_Version=VERSION)

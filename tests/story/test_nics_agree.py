@@ -168,6 +168,24 @@ async def test_what_cannot_be_taken_back_at_once_is_taken_back_later(cloud_of: C
     await deleted(cloud, server_id)
 
 
+@pytest.mark.parametrize("name", STEPS)
+async def test_a_guest_that_does_not_answer_loses_it_when_it_answers_again(cloud_of: CloudOf, name: str) -> None:
+    """It answers neither to the action, nor to going back, nor to the next order: in the end it has not what it was not to have.
+
+    What could not be detached is put back first; as that does not work either, it goes.
+    """
+    cloud = await cloud_of(hosts=1)
+    server_id, others, _, late = await held(cloud, name)
+    times = {"unplug_nic": UNDO_TRIES + 1, "plug_nic": {"attach": UNDO_TRIES, "detach": UNDO_TRIES + 1 + UNDO_TRIES}[name]}
+    for call, count in times.items():
+        cloud.drivers.fail(f"hypervisor.{call}", times=count)
+    late.fails = True
+    late.released.set()
+    await agreed(cloud, server_id, *others)
+    assert {call: cloud.drivers.fired[f"hypervisor.{call}"] for call in times} == times
+    await deleted(cloud, server_id)
+
+
 async def test_a_port_that_could_not_be_unwired_at_once_is_unwired_later(cloud_of: CloudOf) -> None:
     """The network node refuses to plug in, and then to forget the port, as often as it is asked (seed 50072)."""
     cloud = await cloud_of(hosts=1)

@@ -9,6 +9,8 @@ from msgspec.structs import replace
 from kilonova.api.compute.service import SERVICE as COMPUTE
 from kilonova.api.image.service import SERVICE as IMAGE
 from kilonova.api.volume.service import SERVICE as VOLUME
+from kilonova.model.ids import HostName
+from kilonova.saga.run import UNDO_TRIES
 from kilonova.sim import SimulatedCloud
 from kilonova.sim.faults import Moment, fail
 from tests.story.conftest import CloudOf
@@ -193,5 +195,27 @@ async def test_a_reboot_that_comes_first_does_what_then_fails(cloud_of: CloudOf,
     assert "was made to fail" in await said(cloud, server_id)
     hypervisor: Any = cloud.computes["compute-1"].node.hosts["sim-1"].hypervisor
     assert (volume_id in hypervisor.plugged(server_id)) == stays
+    await deleted(cloud, server_id)
+    await becomes(cloud, volume_id, "available")
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(("step", "taken_back"), [("plug_volume_in", "unplug_disk"), ("pull_volume_out", "plug_disk")])
+async def test_a_guest_that_does_not_answer_loses_it_when_it_answers_again(
+    cloud_of: CloudOf, step: str, taken_back: str, late: bool
+) -> None:
+    """The action fails, and so does going back: what the guest has, nobody can say; so it is pulled out until that has worked."""
+    cloud, server_id, volume_id, held = await held_up(cloud_of, step)
+    if late:
+        await it_is_later(cloud, LIMIT_S + 1)
+    cloud.drivers.fail(f"hypervisor.{taken_back}", times=UNDO_TRIES)
+    cloud.drivers.fail("hypervisor.unplug_disk", times=2)  # it does not answer to the next two orders either
+    held.fails = True
+    held.released.set()
+    await becomes(cloud, volume_id, "available")
+    assert await said(cloud, server_id), "that it has failed is not forgotten"
+    hypervisor: Any = cloud.computes["compute-1"].node.hosts[HostName("sim-1")].hypervisor
+    assert volume_id not in hypervisor.plugged(server_id)
+    assert cloud.drivers.fired[f"hypervisor.{taken_back}"] >= UNDO_TRIES
     await deleted(cloud, server_id)
     await becomes(cloud, volume_id, "available")

@@ -98,6 +98,9 @@ class Volumes:
     def begin_detach(self, server_id: str, volume_id: str, now: float) -> VolumeLink:
         return self.of_servers.begin_detach(server_id, volume_id, now)
 
+    def leaves(self, attachment_id: str, now: float) -> None:
+        self.of_servers.leaves(attachment_id, now)
+
     def detached(self, attachment_id: str, now: float) -> None:
         self.of_servers.detached(attachment_id, now)
 

@@ -81,6 +81,12 @@ class VolumesOfServers:
         self._status(volume, "detaching", now)
         return _link(attachment, volume)
 
+    def leaves(self, attachment_id: str, now: float) -> None:
+        attachment = self._book.attachments.or_none(attachment_id)
+        if attachment is not None:
+            self._book.attachments.replace(structs.replace(attachment, state="detaching"))
+            self._settle(attachment.volume_id, now)
+
     def detached(self, attachment_id: str, now: float) -> None:
         attachment = self._book.attachments.or_none(attachment_id)
         if attachment is not None:
