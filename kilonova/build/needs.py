@@ -267,3 +267,11 @@ class NetworkWorld(Protocol):
 
     @property
     def network(self) -> Network: ...
+
+    def gone(self, kind: str, identifier: str) -> int:
+        """The newest revision in which a group, a network or a router had to go; 0: in none. Outlives the process."""
+        ...
+
+    def note_gone(self, gone: Known) -> None:
+        """It has to go: from now on no older plan counts."""
+        ...

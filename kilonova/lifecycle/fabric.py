@@ -5,7 +5,8 @@ is not confirmed, whole, until it is; the node makes it true and says so. Nothin
 confirmed is sent again, and what comes twice changes nothing.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -14,6 +15,8 @@ from kilonova.errors import KilonovaError
 from kilonova.model.fabric import GroupPlan, Known, NetworkPlan, RouterPlan
 from kilonova.model.ids import ServerId
 from kilonova.model.port import Port
+
+Plan = TypeVar("Plan", GroupPlan, NetworkPlan, RouterPlan)
 
 
 class ServerPorts(Struct, frozen=True, kw_only=True):
@@ -45,7 +48,8 @@ async def make_fabric(wanted: FabricWanted, world: NetworkWorld) -> FabricStands
     """On the network node: all of it, one after the other; what cannot be made so is said, and does not stop the rest.
 
     What goes, goes first, so that an address is free for whoever has it next; groups stand before the ports that are in
-    them, networks before the routers that lead there.
+    them, networks before the routers that lead there. A plan that comes late does not bring back what has gone since: told
+    is the revision in which it went.
     """
     network = world.network
     stands: list[Known] = []
@@ -57,18 +61,26 @@ async def make_fabric(wanted: FabricWanted, world: NetworkWorld) -> FabricStands
         except KilonovaError as error:
             refused[f"{kind}/{identifier}"] = str(error)
 
+    async def planned(kind: str, plan: Plan, take: Callable[[Plan], Awaitable[int]]) -> None:
+        gone = world.gone(kind, plan.id)
+        if plan.revision > gone:
+            await made(kind, plan.id, take(plan))
+        else:
+            stands.append(Known(kind=kind, id=plan.id, revision=gone))
+
     async def dropped(gone: Known) -> int:
+        world.note_gone(gone)
         await network.drop(gone)
         return gone.revision
 
     for gone in sorted(wanted.gone, key=lambda one: one.kind != "router"):
         await made(gone.kind, gone.id, dropped(gone))
     for group in wanted.groups:
-        await made("group", group.id, network.take_group(group))
+        await planned("group", group, network.take_group)
     for external in wanted.networks:
-        await made("network", external.id, network.take_network(external))
+        await planned("network", external, network.take_network)
     for server in wanted.servers:
         await made("server", server.server_id, network.take_ports(server.server_id, server.revision, server.ports))
     for router in wanted.routers:
-        await made("router", router.id, network.take_router(router))
+        await planned("router", router, network.take_router)
     return FabricStands(stands=tuple(stands), refused=refused)

@@ -1,6 +1,7 @@
 """Which attempts at building a server have asked a network node for wires, and which want none any more.
 
-A volume node keeps the same of attachments, with the numbers of wishes (build/wishes.py) for attempts.
+A volume node keeps the same of attachments, with the numbers of wishes (build/wishes.py) for attempts; and a network node of
+routers, groups and external networks that had to go, with the revisions of their plans.
 
 A message that comes late must not undo what a later one did, also after a restart: so it is one SQLite file. A write is done
 before what it is about; `synchronous=NORMAL` is enough, since after a power cut there are no wires either.

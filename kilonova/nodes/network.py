@@ -1,5 +1,6 @@
 """A network node: takes what compute nodes and control ask for out of its queue, makes it so, and answers."""
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ from kilonova.build.connect import NetworkGiven, NetworkNotWanted, NetworkWanted
 from kilonova.build.needs import Network
 from kilonova.bus.port import Delivery, Handlers
 from kilonova.lifecycle.fabric import FabricWanted, make_fabric
+from kilonova.model.fabric import Known
 from kilonova.model.ids import NodeName
 from kilonova.nodes.attempts import Attempts
 from kilonova.saga.faults import Faults
@@ -22,6 +24,8 @@ class NetworkNode:
     network: Network
     faults: Faults
     attempts: Attempts = field(default_factory=Attempts)
+    _fabric: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One message after the other: what one drops another must not bring back meanwhile."""
 
     def handlers(self) -> Handlers:
         """Who handles what out of the node's queue."""
@@ -45,9 +49,16 @@ class NetworkNode:
     async def take_fabric(self, wanted: FabricWanted, delivery: Delivery) -> None:
         """Routers, groups and changed ports are made so, and control is told what stands."""
         await self.faults.at("network.make_fabric.before")
-        stands = await make_fabric(wanted, self)
+        async with self._fabric:
+            stands = await make_fabric(wanted, self)
         await self.faults.at("network.make_fabric.after")
         await delivery.answer(stands)
+
+    def gone(self, kind: str, identifier: str) -> int:
+        return self.attempts.over(f"{kind}/{identifier}")
+
+    def note_gone(self, gone: Known) -> None:
+        self.attempts.note_over(f"{gone.kind}/{gone.id}", gone.revision)
 
     async def _wire(self, wanted: NetworkWanted) -> NetworkGiven:
         if wanted.attempt <= self.attempts.over(wanted.server_id) or wanted.attempt < self.attempts.wanted(wanted.server_id):

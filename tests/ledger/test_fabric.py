@@ -207,6 +207,26 @@ async def test_what_could_not_be_made_shows(desk: Desk) -> None:
     assert (await desk.do(lambda book: book.routers.get(router.id, ADMIN))).status == "ACTIVE"
 
 
+async def test_a_plan_that_the_node_takes_for_old_goes_out_with_a_newer_revision(desk: Desk) -> None:
+    outside, _ = await desk.network("203.0.113.0/24", external=True)
+    await desk.confirm_all()
+    await desk.do(lambda book: book.networks.change(outside, NetworkChanges(external=False), ADMIN, 2.0))
+    await desk.confirm_all()
+    await desk.do(lambda book: book.networks.change(outside, NetworkChanges(external=True), ADMIN, 3.0))
+    wanted, woken = await desk.wanted(), desk.woken
+    assert wanted is not None and wanted.networks[0].revision == 1, "nothing is known any more of what went"
+    await desk.fabric(lambda books: books.fabric.confirm([Known(kind="network", id=outside, revision=2)]))
+    wanted = await desk.wanted()
+    assert wanted is not None and wanted.networks[0].revision == 3
+    assert desk.woken > woken
+    await desk.confirm_all()
+    await desk.do(lambda book: book.networks.change(outside, NetworkChanges(external=False), ADMIN, 4.0))
+    wanted = await desk.wanted()
+    assert wanted is not None and [one.revision for one in wanted.gone] == [4]
+    await desk.fabric(lambda books: books.fabric.confirm([Known(kind="network", id=outside, revision=3)]))
+    assert await desk.wanted() == wanted, "only an older one is there"
+
+
 async def test_a_node_that_says_what_it_has(desk: Desk) -> None:
     router = await desk.do(lambda book: book.routers.create(NewRouter(), ADMIN, 1.0))
     outside, _ = await desk.network("203.0.113.0/24", external=True)

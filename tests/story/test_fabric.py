@@ -64,6 +64,16 @@ async def test_a_router_stands_and_says_so(cloud_of: CloudOf) -> None:
     assert await cloud.clean() == []
 
 
+async def test_a_network_that_leads_out_again_gets_to_the_node_again(cloud_of: CloudOf) -> None:
+    cloud = await cloud_of(services=(COMPUTE, NETWORK))
+    network = (await _send(cloud, "POST", "networks", {"network": {"name": "out", "router:external": True}}))["network"]["id"]
+    for out in (True, False, True):
+        await _send(cloud, "PUT", f"networks/{network}", {"network": {"router:external": out}})
+        await _all_is_told(cloud)
+        assert (await _known(cloud, "network", network) > 0) is out
+    assert await cloud.clean() == []
+
+
 @pytest.mark.parametrize("what", ["FabricWanted", "FabricStands"])
 async def test_a_lost_message_is_sent_again(cloud_of: CloudOf, what: str) -> None:
     cloud = await cloud_of(services=(COMPUTE, NETWORK))

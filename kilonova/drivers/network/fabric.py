@@ -1,7 +1,7 @@
 """Routers, external networks and security groups on a real network node: remembered first, then made true.
 
-A plan with an older revision than the one that counts is left alone. What was dropped is remembered for as long as this
-process lives, so that a plan that comes late does not bring it back.
+A plan with an older revision than the one that counts is left alone. The node itself sees to it that a plan that comes late
+does not bring back what was dropped (lifecycle/fabric.py).
 """
 
 import asyncio
@@ -18,7 +18,6 @@ from kilonova.model.fabric import GroupPlan, Known, NetworkPlan, RouterPlan
 from kilonova.model.ids import NetworkId
 
 _log = logging.getLogger(__name__)
-REMEMBERED = 10_000
 
 
 class Fabric:
@@ -26,7 +25,6 @@ class Fabric:
 
     def __init__(self, store: Store, networks: Networks, assembly: Assembly, prefix: str) -> None:
         self._store, self._networks, self._assembly, self._prefix = store, networks, assembly, prefix
-        self._dropped: dict[tuple[str, str], int] = {}
         self._failed: set[tuple[str, str]] = set()
         """Remembered, and not (wholly) true: not told as standing, so that it is sent again."""
 
@@ -48,9 +46,6 @@ class Fabric:
         }
         if gone.kind not in setters or gone.revision < self._revision(gone.kind, gone.id):
             return
-        self._dropped[gone.kind, gone.id] = gone.revision
-        while len(self._dropped) > REMEMBERED:
-            del self._dropped[next(iter(self._dropped))]
         async with self._networks.locked([f"plan {gone.kind} {gone.id}"]):
             await setters[gone.kind]()
         self._failed.discard((gone.kind, gone.id))
@@ -102,9 +97,9 @@ class Fabric:
 
     async def _take(self, kind: str, identifier: str, revision: int, make: Callable[[], Coroutine[Any, Any, None]]) -> int:
         async with self._networks.locked([f"plan {kind} {identifier}"]):
-            newest = max(self._revision(kind, identifier), self._dropped.get((kind, identifier), -1) + 1)
+            newest = self._revision(kind, identifier)
             if revision < newest:
-                return self._revision(kind, identifier)
+                return newest
             self._failed.add((kind, identifier))
             try:
                 await make()

@@ -43,6 +43,7 @@ _ENDED = _FORGET.where(_c.gone, _c.wanted <= bindparam("revision"))
 _CONFIRM = _CHANGE.where(_c.gone.is_(False), _c.wanted == bindparam("revision")).values(
     confirmed=bindparam("revision"), settled=True, refused=None
 )
+_OUTRUN = _CHANGE.where(_c.gone.is_(False), _c.wanted < bindparam("revision"))
 _NO_SERVER = delete(fabric).where(
     _c.kind == SERVER, ~exists().where(ports.c.device_id == _c.id, ports.c.device_owner.startswith(SERVER_OWNER))
 )
@@ -114,13 +115,20 @@ class Fabric:
         )
 
     def confirm(self, stands: Sequence[Known]) -> None:
-        """The node has these; older revisions than the newest confirm nothing."""
+        """The node has these; older revisions than the newest confirm nothing.
+
+        A newer one is of a row that was here before: of a network that led out once and does so again, or from before a backup
+        was restored. The node leaves what is older alone, so the plan goes out anew with a revision beyond that.
+        """
         for one in stands:
             this = {"the_kind": one.kind, "the_id": one.id, "revision": one.revision}
             if self._db.execute(_ENDED, this).rowcount:
                 continue
-            if self._db.execute(_CONFIRM, this).rowcount and one.kind == ROUTER:
-                self._router_stands(one.id)
+            if self._db.execute(_CONFIRM, this).rowcount:
+                if one.kind == ROUTER:
+                    self._router_stands(one.id)
+            elif self._db.execute(_OUTRUN, {**this, "wanted": one.revision + 1, "refused": None}).rowcount:
+                self._ordered()
 
     def refuse(self, refused: Mapping[str, str], now: float) -> None:
         """What the node could not make true (``kind/id`` → a sentence): routers and floating IPs show it in their status."""
