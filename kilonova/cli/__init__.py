@@ -170,6 +170,7 @@ def clean(data: Path) -> None:
 )
 @click.option("--only", metavar="N,N,…", default="", help="Only the operations of these numbers.")
 @click.option("--without", multiple=True, metavar="KIND", help="Without this kind of fault; several times for several.")
+@click.option("--do", multiple=True, metavar="KIND", help="Clients do only this, `create` say; several times for several.")
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="How many processes.")
 @click.option("--shrink/--no-shrink", default=True, help="Look for the smallest case that still fails.  [default: shrink]")
 @click.option(

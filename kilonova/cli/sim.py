@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from kilonova.errors import BadRequest
 from kilonova.sim.campaign import verdicts
+from kilonova.sim.operations import OPERATIONS
 from kilonova.sim.plan import KINDS
 from kilonova.sim.shrinking import shrink
 from kilonova.sim.simulation import Case, Simulation, Verdict
@@ -26,13 +27,14 @@ class Wanted(Struct, frozen=True, kw_only=True):
     operations: int = 100
     only: tuple[int, ...] = ()
     without: tuple[str, ...] = ()
+    do: tuple[str, ...] = ()
     jobs: int = 1
     shrink_s: float = 120.0
     events: int = 60
 
     def case(self, seed: int) -> Case:
         operations = self.only or tuple(range(self.operations))
-        return Case(seed=seed, operations=operations, without=frozenset(self.without))
+        return Case(seed=seed, operations=operations, without=frozenset(self.without), only_kinds=frozenset(self.do))
 
 
 def wanted(  # noqa: PLR0913 - the options of the command line, as click hands them over
@@ -41,6 +43,7 @@ def wanted(  # noqa: PLR0913 - the options of the command line, as click hands t
     operations: int,
     only: str,
     without: tuple[str, ...],
+    do: tuple[str, ...],
     jobs: int,
     shrink: bool,
     shrink_within: float,
@@ -53,11 +56,14 @@ def wanted(  # noqa: PLR0913 - the options of the command line, as click hands t
         raise BadRequest(f"{only!r} are no numbers of operations; they are like 3,5,9") from None
     if unknown := set(without) - set(KINDS):
         raise BadRequest(f"{min(unknown)!r} is no kind of fault; these are: {', '.join(KINDS)}")
+    if unknown := set(do) - set(OPERATIONS):
+        raise BadRequest(f"{min(unknown)!r} is no kind of operation; these are: {', '.join(OPERATIONS)}")
     return Wanted(
         seeds=seeds_of(seeds),
         operations=operations,
         only=numbers,
         without=without,
+        do=do,
         jobs=jobs,
         shrink_s=shrink_within if shrink else 0.0,
         events=events,
@@ -71,12 +77,14 @@ class Progress:
         self._wanted = wanted
         self._began = self._said = time.monotonic()
         self.seeds = self.failed = self.builds = self.operations = 0
+        self.cpu_s = 0.0
         self.fired: Counter[str] = Counter()
 
     def count(self, verdict: Verdict) -> None:
         self.seeds += 1
         self.failed += bool(verdict.violations)
         self.builds += verdict.builds
+        self.cpu_s += verdict.cpu_s
         self.operations += len(verdict.case.operations)
         self.fired.update(verdict.fired)
         if time.monotonic() - self._said > SAY_EVERY_S:
@@ -84,10 +92,11 @@ class Progress:
             click.echo(self.line(), err=True)
 
     def line(self) -> str:
-        took = max(0.001, time.monotonic() - self._began)
+        took, cpu_s = max(0.001, time.monotonic() - self._began), max(0.001, self.cpu_s)
         return (
             f"{self.seeds} of {len(self._wanted.seeds)} seeds, {self.failed} with violations, in {took:.0f} s: "
-            f"{self.seeds / took:.1f} seeds/s, {self.operations / took:.0f} operations/s, {self.builds / took:.0f} builds/s"
+            f"{self.seeds / took:.1f} seeds/s, {self.operations / took:.0f} operations/s; "
+            f"{self.operations / cpu_s:.0f} operations and {self.builds / cpu_s:.0f} builds a CPU second"
         )
 
 
@@ -146,6 +155,8 @@ def words_of(case: Case) -> list[str]:
         words += ["--only", ",".join(map(str, case.operations))]
     for kind in sorted(case.without):
         words += ["--without", kind]
+    for kind in sorted(case.only_kinds):
+        words += ["--do", kind]
     return [*words, "--no-shrink"]
 
 

@@ -6,6 +6,7 @@ It takes nobody's word: sums are made from rows, states from histories, and both
 import asyncio
 import time
 from collections.abc import Mapping
+from functools import partial
 
 from sqlalchemy import bindparam, or_, select
 
@@ -101,17 +102,21 @@ _IN_DEBT = select(hosts.c.name, *_USED).where(or_(*(used < 0 for used in _USED))
 
 
 class Watcher:
-    """Looks while things happen, and keeps what it has seen in `violations`, each once."""
+    """Looks while things happen, and keeps what it has seen in `violations`, each once.
+
+    At a ledger with threads of its own it does not look: what it would see there is over when it is judged.
+    """
 
     def __init__(self, cloud: SimulatedCloud, workload: Workload) -> None:
         self._cloud, self._workload = cloud, workload
         self._unwell_at = asyncio.get_running_loop().time()
         self._limits: dict[str, Mapping[str, int]] = {}
         self._used: dict[str, Mapping[str, int]] = {}
-        assert isinstance(cloud.ledger, InlineLedger)
-        self._ledger = cloud.ledger
-        self._limits_set = self._ledger.rows(_LIMITS_SET)
-        self._ledger.on_written = self._look_at_limits
+        self._ledger = cloud.ledger if isinstance(cloud.ledger, InlineLedger) else None
+        self._limits_set: list[object] = []
+        if self._ledger is not None:
+            self._limits_set = self._ledger.rows(_LIMITS_SET)
+            self._ledger.on_written = partial(self._look_at_limits, self._ledger)
         self._seen_changes, self._seen_at = -1, 0.0
         self._seen: dict[tuple[str, str], Violation] = {}
 
@@ -144,13 +149,15 @@ class Watcher:
 
     async def look_at_ledger(self) -> None:
         """Quotas are not passed, counters not negative, and no build, action or work on a volume outlasts its deadline."""
-        loop_now = asyncio.get_running_loop().time()
+        ledger, loop_now = self._ledger, asyncio.get_running_loop().time()
+        if ledger is None:
+            return
         if self._workload.scene.excused():
             self._unwell_at = loop_now
-        if self._ledger.changes == self._seen_changes and loop_now - self._seen_at < IDLE_S:
+        if ledger.changes == self._seen_changes and loop_now - self._seen_at < IDLE_S:
             return
-        self._seen_changes, self._seen_at = self._ledger.changes, loop_now
-        await self._ledger.read(lambda tx: self._look(tx, time.time(), loop_now - self._unwell_at))
+        self._seen_changes, self._seen_at = ledger.changes, loop_now
+        await ledger.read(lambda tx: self._look(tx, time.time(), loop_now - self._unwell_at))
 
     def _look(self, tx: Transaction, now: float, well_for_s: float) -> None:
         for order in tx.connection.execute(_LATE, {"before": now - LATE_S}):
@@ -162,12 +169,12 @@ class Watcher:
             self._note("host counters", row.name, f"less than nothing is used of it: {row}")
         self._quotas(tx)
 
-    def _look_at_limits(self) -> None:
+    def _look_at_limits(self, ledger: InlineLedger) -> None:
         """After each commit. What the old limits allowed is judged when they end: between two looks they may change twice."""
-        limits_set = self._ledger.rows(_LIMITS_SET)
+        limits_set = ledger.rows(_LIMITS_SET)
         if limits_set != self._limits_set:
             self._limits_set = limits_set
-            self._ledger.look(self._quotas)
+            ledger.look(self._quotas)
 
     def _quotas(self, tx: Transaction) -> None:
         for tenant in self._workload.scene.tenants:

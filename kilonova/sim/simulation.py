@@ -7,6 +7,7 @@ import asyncio
 import gc
 import logging
 import random
+import time
 import traceback
 from collections import Counter
 from collections.abc import Sequence
@@ -39,15 +40,22 @@ MOST_TURNS = 5_000_000
 
 
 class Case(Struct, frozen=True, kw_only=True):
-    """What is simulated: the operations of these numbers, without these kinds of fault."""
+    """What is simulated: the operations of these numbers, without these kinds of fault.
+
+    `only_kinds`: what clients do; empty: what the seed has.
+    """
 
     seed: int
     operations: tuple[int, ...]
     without: frozenset[str] = frozenset()
+    only_kinds: frozenset[str] = frozenset()
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
-    """How a case went. `virtual_s`: how long it took in its own time; `builds`: servers that were asked for and accepted."""
+    """How a case went. `virtual_s`: how long it took in its own time; `cpu_s`: of the processor's.
+
+    `builds`: servers that were asked for and accepted.
+    """
 
     case: Case
     violations: tuple[Violation, ...]
@@ -55,6 +63,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     builds: int
     events: int
     virtual_s: float
+    cpu_s: float
     fired: Counter[str]
     last_events: tuple[str, ...]
 
@@ -73,7 +82,7 @@ class Simulation:
 
     def run(self) -> Verdict:
         """Never raises for what goes wrong in the cloud: that is a violation."""
-        loop = VirtualLoop(BEGINS_S, MOST_TURNS)
+        loop, began = VirtualLoop(BEGINS_S, MOST_TURNS), time.process_time()
         self._stage.database.restore()
         logger = logging.getLogger("kilonova")
         logger.addHandler(self._mishaps)
@@ -89,9 +98,10 @@ class Simulation:
             logger.removeHandler(self._mishaps)
             logger.propagate = propagates
             gc.enable()
-        return self._verdict([*found, *self._mishaps.violations], loop.time() - BEGINS_S)
+        took = loop.time() - BEGINS_S, time.process_time() - began
+        return self._verdict([*found, *self._mishaps.violations], *took)
 
-    def _verdict(self, found: Sequence[Violation], virtual_s: float) -> Verdict:
+    def _verdict(self, found: Sequence[Violation], virtual_s: float, cpu_s: float) -> Verdict:
         return Verdict(
             case=self.case,
             violations=tuple(found),
@@ -99,6 +109,7 @@ class Simulation:
             builds=self._builds,
             events=self.chronicle.events,
             virtual_s=virtual_s,
+            cpu_s=cpu_s,
             fired=self.chronicle.fired,
             last_events=tuple(self.chronicle.last),
         )
@@ -111,7 +122,8 @@ class Simulation:
         self._cloud = SeededCloud(stage.folder(), stage.furnishing, self.nemesis, hosts=hosts, nodes=nodes, terms=terms)
         async with self._cloud as cloud:
             tenants = stage.tenants[: self._chance.randint(1, len(stage.tenants))]
-            workload = Workload(cloud, random.Random(f"{self.case.seed}/workload"), tenants, self.nemesis.excuses)
+            rng = random.Random(f"{self.case.seed}/workload")
+            workload = Workload(cloud, rng, tenants, self.nemesis.excuses, only_kinds=self.case.only_kinds)
             watcher = Watcher(cloud, workload)
             watching = asyncio.create_task(watcher.run())
             found = await self._live_through(cloud, workload)

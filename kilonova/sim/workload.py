@@ -6,7 +6,7 @@ changes nothing in what the others draw. A workload decides nothing by the clock
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from kilonova.sim.cloud import SimulatedCloud
 from kilonova.sim.folder import PASSWORD, sign_in
@@ -28,6 +28,7 @@ class Workload:
     """`accepted`: what the cloud has promised so far; `violations`: answers that no promise allows.
 
     `excused` says whether control or its database is made to be away just now, so that 503 and silence are allowed.
+    `only_kinds`: nothing but these, instead of what the chance leaves in.
     """
 
     def __init__(
@@ -36,10 +37,13 @@ class Workload:
         rng: random.Random,
         tenants: Sequence[Tenant],
         excused: Callable[[], bool] | None = None,
+        *,
+        only_kinds: Collection[str] = (),
     ) -> None:
         self._rng, self._seed = rng, rng.getrandbits(64)
         self.scene = Scene(cloud, tenants, excused or (lambda: not cloud.control.alive))
-        self.kinds = {kind: weight for kind, (weight, _) in OPERATIONS.items() if kind in ALWAYS or rng.random() >= LEFT_OUT}
+        drawn = {kind for kind in OPERATIONS if kind in ALWAYS or rng.random() >= LEFT_OUT}
+        self.kinds = {kind: weight for kind, (weight, _) in OPERATIONS.items() if kind in (only_kinds or drawn)}
         self.scene.several_networks = "create_router" in self.kinds
 
     @property

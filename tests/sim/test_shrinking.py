@@ -48,6 +48,7 @@ def test_the_command_that_is_printed_asks_for_the_same_case() -> None:
     for case in (
         Case(seed=7, operations=tuple(range(30))),
         Case(seed=7, operations=(3, 9, 40), without=frozenset({"kill", "lose"})),
+        Case(seed=7, operations=(3,), only_kinds=frozenset({"create", "act"})),
     ):
         words = words_of(case)
         options = dict(zip(words[1:-1:2], words[2:-1:2], strict=True))
@@ -56,6 +57,7 @@ def test_the_command_that_is_printed_asks_for_the_same_case() -> None:
             operations=int(options.get("--operations", "100")),
             only=options.get("--only", ""),
             without=tuple(value for name, value in pairwise(words) if name == "--without"),
+            do=tuple(value for name, value in pairwise(words) if name == "--do"),
             jobs=1,
             shrink=False,
             shrink_within=0.0,

@@ -87,6 +87,13 @@ def test_every_kind_of_operation_can_be_drawn() -> None:
     assert set(OPERATIONS) >= ALWAYS
 
 
+async def test_clients_do_only_what_they_are_to(settled: Settled) -> None:
+    workload = Workload(settled.cloud, random.Random(7), settled.tenants, only_kinds={"create"})
+    await workload.run(5)
+    assert set(workload.kinds) == {"create"}
+    assert {promise.kind for promise in workload.accepted.values()} == {"server"}
+
+
 async def test_each_seed_goes_without_some_kinds(settled: Settled) -> None:
     kinds = [set(Workload(settled.cloud, random.Random(seed), settled.tenants).kinds) for seed in range(20)]
     assert all(one >= ALWAYS for one in kinds)
