@@ -5,7 +5,7 @@ from collections.abc import Collection
 from sqlalchemy import Connection, bindparam, select
 
 from kilonova.ledger.audit_rows import loose_rows
-from kilonova.ledger.hosts import SILENT_AFTER_S, Hosts, claims, nodes
+from kilonova.ledger.hosts import IS_UP, Hosts, claims, nodes
 from kilonova.ledger.network_listing import chunks
 from kilonova.ledger.network_tables import ports
 from kilonova.ledger.orders import orders
@@ -25,7 +25,7 @@ _SNAPSHOTS = select(_s.id, _s.volume_id, _s.status, _s.work_id)
 _ALIVE = select(servers).where(servers.c.deleted_at.is_(None))
 _DELETED = select(servers.c.id).where(servers.c.id.in_(bindparam("servers", expanding=True)), servers.c.deleted_at.is_not(None))
 _CLAIMS = select(claims)
-_NODES = select(nodes.c.name, nodes.c.role, nodes.c.last_seen)
+_NODES = select(nodes.c.name, nodes.c.role, IS_UP.label("up"))
 
 
 def look(connection: Connection, now: float, asked_about: Collection[str] | None = None) -> LedgerView:
@@ -36,7 +36,7 @@ def look(connection: Connection, now: float, asked_about: Collection[str] | None
     alive = connection.execute(_ALIVE).all()
     projects = {row.project_id for row in alive}
     plans = connection.execute(_PLANS).all()
-    told = connection.execute(_NODES).all()
+    told = connection.execute(_NODES, {"now": now}).all()
     return LedgerView(
         at=now,
         servers=tuple(server_from(row) for row in alive),
@@ -47,7 +47,7 @@ def look(connection: Connection, now: float, asked_about: Collection[str] | None
         snapshots=tuple(OpenSnapshot(**row._mapping) for row in connection.execute(_SNAPSHOTS)),
         orders=tuple(OpenOrder(**row._mapping) for row in connection.execute(_ORDERS)),
         usage={project: Quotas(connection).usage(project) for project in projects},
-        nodes=tuple((row.name, row.role) for row in told if row.last_seen > now - SILENT_AFTER_S),
+        nodes=tuple((row.name, row.role) for row in told if row.up),
         all_nodes=tuple((row.name, row.role) for row in told),
         plans={f"{row.kind}/{row.id}": row.wanted for row in plans if row.settled},
         unconfirmed=frozenset(f"{row.kind}/{row.id}" for row in plans if not row.settled),

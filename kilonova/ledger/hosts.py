@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    case,
     delete,
     false,
     func,
@@ -32,7 +33,9 @@ from kilonova.model.host import Host, Role
 from kilonova.model.ids import NodeName, new_uuid
 
 SILENT_AFTER_S = 60.0
-"""A node that was not heard of for so long counts as down."""
+"""A node that was not heard of for so long, while control listened, counts as down."""
+LISTENS_S = 25.0
+"""Control is known to listen for so long after its last heartbeat: until the next, and what that may be late by."""
 
 nodes = Table(
     "nodes",
@@ -43,6 +46,14 @@ nodes = Table(
     Column("last_seen", Float, nullable=False),
     Column("created_at", Float, nullable=False),
 )
+
+_CONTROL = nodes.alias("control")
+_LISTENED = select(func.max(_CONTROL.c.last_seen) + LISTENS_S).where(_CONTROL.c.role == "control").scalar_subquery()
+_NOW = bindparam("now", type_=Float)
+_HEARD_UNTIL = case((_LISTENED < _NOW, _LISTENED), else_=_NOW)
+"""``now``, or when control, which was away itself, last listened."""
+IS_UP = nodes.c.last_seen > _HEARD_UNTIL - SILENT_AFTER_S
+"""Of a node, at ``now``. While no control listens the silence of all others does not count: it says nothing of them."""
 
 hosts = Table(
     "hosts",
@@ -87,7 +98,7 @@ _ELSEWHERE: dict[str, Any] = {"last_seen": nodes.c.last_seen, "availability_zone
 _SNAPSHOT = (
     select(
         *(_ELSEWHERE[name] if name in _ELSEWHERE else hosts.c[name] for name in Host.__struct_fields__[:-1]),
-        and_(nodes.c.last_seen > bindparam("since"), not_(hosts.c.forced_down)).label("up"),
+        and_(IS_UP, not_(hosts.c.forced_down)).label("up"),
     )
     .join(nodes, nodes.c.name == hosts.c.node)
     .order_by(hosts.c.name)
@@ -107,14 +118,21 @@ _CLAIM = claims.insert()
 _CLAIM_OF = select(claims).where(claims.c.server_id == bindparam("sid"))
 _FREE = delete(claims).where(claims.c.server_id == bindparam("sid")).returning(claims)
 _CLAIMS = select(claims.c.server_id, claims.c.host)
-_SEEN = (
-    select(nodes.c.last_seen)
+_HOST_IS_UP = (
+    select(IS_UP)
+    .select_from(nodes)
     .join(hosts, hosts.c.node == nodes.c.name)
     .where(hosts.c.name == bindparam("host"), not_(hosts.c.forced_down))
 )
-_NODES_OF = select(nodes.c.name, nodes.c.last_seen).where(nodes.c.role == bindparam("role")).order_by(nodes.c.name)
+_NODES_OF = select(nodes.c.name).where(nodes.c.role == bindparam("role")).order_by(nodes.c.name)
 _NODES = select(nodes.c.name, nodes.c.role)
 _HEARD_OF = update(nodes).where(nodes.c.name == bindparam("node")).values(last_seen=bindparam("now"), role=bindparam("its_role"))
+_WHEN_LISTENED = select(_HEARD_UNTIL)
+_MISSED = (
+    update(nodes)
+    .where(nodes.c.role != "control", nodes.c.last_seen < bindparam("until"))
+    .values(last_seen=nodes.c.last_seen + bindparam("missed"))
+)
 _NODE_OF = select(hosts.c.node).where(hosts.c.name == bindparam("host"))
 _OF_NODE = select(hosts.c.name).where(hosts.c.node == bindparam("on_node"))
 _MEASURED = update(hosts).where(hosts.c.name == bindparam("host"))
@@ -128,7 +146,7 @@ class Hosts:
         self._db = connection
 
     def snapshot(self, now: float) -> Sequence[Host]:
-        rows: Sequence[Any] = self._db.execute(_SNAPSHOT, {"since": now - SILENT_AFTER_S}).all()
+        rows: Sequence[Any] = self._db.execute(_SNAPSHOT, {"now": now}).all()
         return [Host(*row) for row in rows]
 
     def hosts(self) -> Sequence[Host]:
@@ -153,8 +171,7 @@ class Hosts:
         return {row.server_id: row.host for row in self._db.execute(_CLAIMS)}
 
     def is_up(self, host: str, now: float) -> bool:
-        seen = self._db.execute(_SEEN, {"host": host}).scalar_one_or_none()
-        return seen is not None and now - seen < SILENT_AFTER_S
+        return bool(self._db.execute(_HOST_IS_UP, {"host": host, "now": now}).scalar_one_or_none())
 
     def network_node(self, now: float) -> NodeName | None:
         return self._alive("network", now)
@@ -168,10 +185,8 @@ class Hosts:
 
     def _alive(self, role: str, now: float) -> NodeName | None:
         """The first node of this role that was heard of lately."""
-        for row in self._db.execute(_NODES_OF, {"role": role}):
-            if now - row.last_seen < SILENT_AFTER_S:
-                return NodeName(row.name)
-        return None
+        name = self._db.execute(_NODES_OF.where(IS_UP), {"role": role, "now": now}).scalar()
+        return None if name is None else NodeName(name)
 
     # What nodes tell.
 
@@ -179,6 +194,13 @@ class Hosts:
         """A node said hello, or anything else."""
         if self._db.execute(_HEARD_OF, {"node": node, "its_role": role, "now": now}).rowcount == 0:
             self._db.execute(nodes.insert().values(name=node, role=role, id=new_uuid(), last_seen=now, created_at=now))
+
+    def listens(self, control: str, now: float) -> None:
+        """Control's heartbeat. If it comes late, control was away: how long the others were silent then does not count."""
+        until = self._db.execute(_WHEN_LISTENED, {"now": now}).scalar_one()
+        if until < now:
+            self._db.execute(_MISSED, {"until": until, "missed": now - until})
+        self.heard_of(control, "control", now)
 
     def node_of(self, host: str) -> str | None:
         return self._db.execute(_NODE_OF, {"host": host}).scalar_one_or_none()
@@ -212,9 +234,10 @@ class Hosts:
     def roles(self) -> Sequence[Role]:
         """One line a host (nova-compute), one a network node, and control itself."""
         now = time.time()
-        lines = [_role(row, "nova-compute", row.name, now) for row in self._db.execute(_compute_roles())]
-        for row in self._db.execute(select(nodes).where(nodes.c.role.in_(("control", "network")))):
-            up = now - row.last_seen < SILENT_AFTER_S
+        lines = [_role(row, "nova-compute", row.name) for row in self._db.execute(_compute_roles(), {"now": now})]
+        of_role = select(nodes, IS_UP.label("up")).where(nodes.c.role.in_(("control", "network")))
+        for row in self._db.execute(of_role, {"now": now}):
+            up = now - row.last_seen < SILENT_AFTER_S if row.role == "control" else row.up
             binary = "nova-scheduler" if row.role == "control" else "kilonova-network"
             line = Role(id=row.id, binary=binary, host=row.name, zone="internal", enabled=True, up=up, updated_at=row.last_seen)
             lines.append(line)
@@ -245,22 +268,23 @@ class Hosts:
         self._db.execute(delete(hosts).where(hosts.c.service_id == service_id))
 
     def _role_of(self, service_id: str) -> Role:
-        row = self._db.execute(_compute_roles().where(hosts.c.service_id == service_id)).one()
-        return _role(row, "nova-compute", row.name, time.time())
+        row = self._db.execute(_compute_roles().where(hosts.c.service_id == service_id), {"now": time.time()}).one()
+        return _role(row, "nova-compute", row.name)
 
 
 def _compute_roles() -> Any:
-    return select(hosts, nodes.c.last_seen, _ZONE.label("zone")).join(nodes, nodes.c.name == hosts.c.node).order_by(hosts.c.name)
+    columns = (hosts, nodes.c.last_seen, _ZONE.label("zone"), IS_UP.label("up"))
+    return select(*columns).join(nodes, nodes.c.name == hosts.c.node).order_by(hosts.c.name)
 
 
-def _role(row: Any, binary: str, host: str, now: float) -> Role:
+def _role(row: Any, binary: str, host: str) -> Role:
     return Role(
         id=row.service_id,
         binary=binary,
         host=host,
         zone=row.zone,
         enabled=row.enabled,
-        up=now - row.last_seen < SILENT_AFTER_S and not row.forced_down,
+        up=row.up and not row.forced_down,
         updated_at=row.last_seen,
         disabled_reason=row.disabled_reason,
         forced_down=row.forced_down,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, select
 
-from kilonova.ledger.hosts import SILENT_AFTER_S, nodes
+from kilonova.ledger.hosts import IS_UP, nodes
 from kilonova.model.network import Agent
 
 NETWORK_ROLE = "network"
@@ -16,9 +16,8 @@ class Agents:
         self._connection = connection
 
     def agents(self) -> Sequence[Agent]:
-        """Every network node that was ever heard of, by name; alive when it was heard of within the last minute."""
-        oldest = time.time() - SILENT_AFTER_S
-        query = select(nodes).where(nodes.c.role == NETWORK_ROLE).order_by(nodes.c.name)
+        """Every network node that was ever heard of, by name; alive when it was heard of lately."""
+        query = select(nodes, IS_UP.label("up")).where(nodes.c.role == NETWORK_ROLE).order_by(nodes.c.name)
         return [
             Agent(
                 id=row.id,
@@ -26,11 +25,11 @@ class Agents:
                 binary="kilonova-network",
                 host=row.name,
                 availability_zone="nova",
-                alive=row.last_seen >= oldest,
+                alive=row.up,
                 admin_state_up=True,
                 created_at=row.created_at,
                 started_at=row.created_at,
                 heartbeat_at=row.last_seen,
             )
-            for row in self._connection.execute(query)
+            for row in self._connection.execute(query, {"now": time.time()})
         ]

@@ -89,7 +89,7 @@ class ControlNode:
         await self.bus.answer("report.*", CONTROL, self.answerers())
         while True:
             try:
-                await self.ledger.write(lambda tx: tx.hosts.heard_of(self.name, "control", time.time()))
+                await self.ledger.write(lambda tx: tx.hosts.listens(self.name, time.time()))
             except Unavailable as error:  # a database that is started anew must not take every request's process along
                 log.warning("heartbeat: %s", error, extra={"action": "heartbeat_again"})
             await asyncio.sleep(HEARTBEAT_S)

@@ -5,8 +5,10 @@ import time
 import pytest
 
 from kilonova.errors import Conflict, NotFound
-from kilonova.ledger.hosts import SILENT_AFTER_S
+from kilonova.ledger.audit import look
+from kilonova.ledger.hosts import LISTENS_S, SILENT_AFTER_S
 from kilonova.ledger.ledger import Ledger
+from kilonova.ledger.transaction import Transaction
 from tests.ledger.small_cloud import FLAVOR, facts, furnish
 
 
@@ -42,6 +44,38 @@ async def test_a_silent_node_is_down_with_its_hosts(ledger: Ledger) -> None:
     await ledger.write(lambda tx: tx.hosts.heard_of("metal", "compute", later))
     assert [host.up for host in await ledger.read(lambda tx: tx.hosts.snapshot(later))] == [True, True]
     assert await ledger.read(lambda tx: tx.hosts.is_up("nowhere", now)) is False
+
+
+async def test_silence_that_control_could_not_hear_does_not_count(ledger: Ledger) -> None:
+    """Control was away for an hour, and right after it comes a create: no node has had time to be heard of."""
+    await furnish(ledger)
+    away = time.time()
+    back = away + 3600
+    for node, role in (("metal", "compute"), ("wires", "network"), ("cellar", "volume")):
+        await ledger.write(lambda tx, node=node, role=role: tx.hosts.heard_of(node, role, away - 20))  # type: ignore[misc]
+    await ledger.write(lambda tx: tx.hosts.heard_of("dead", "network", away - SILENT_AFTER_S))
+    await ledger.write(lambda tx: tx.hosts.listens("control", away))
+    assert await ledger.read(lambda tx: _up(tx, away)) == _up_of("metal", "wires", "cellar")
+    assert await ledger.read(lambda tx: _up(tx, back)) == _up_of("metal", "wires", "cellar"), "before its first heartbeat"
+    await ledger.write(lambda tx: tx.hosts.listens("control", back))
+    assert await ledger.read(lambda tx: _up(tx, back)) == _up_of("metal", "wires", "cellar"), "after it"
+    await ledger.write(lambda tx: tx.hosts.heard_of("wires", "network", back + 1))
+    later = back + SILENT_AFTER_S - LISTENS_S
+    for seconds in range(0, int(SILENT_AFTER_S), 20):
+        await ledger.write(lambda tx, seconds=seconds: tx.hosts.listens("control", back + seconds))  # type: ignore[misc]
+    assert await ledger.read(lambda tx: _up(tx, later)) == _up_of("wires"), "who stays silent now is down"
+
+
+def _up(tx: Transaction, now: float) -> dict[str, bool]:
+    """Each host's node, the network node that is chosen, and each volume node: whether it counts as up."""
+    compute = {"metal": tx.hosts.is_up("h0", now) and all(host.up for host in tx.hosts.snapshot(now))}
+    volumes = {node.name: node.up for node in tx.volumes.nodes.all(now)}
+    told = dict(look(tx.connection, now).nodes)
+    return {**compute, "wires": tx.hosts.network_node(now) == "wires" and "wires" in told, **volumes, "dead": "dead" in told}
+
+
+def _up_of(*names: str) -> dict[str, bool]:
+    return {name: name in names for name in ("metal", "wires", "cellar", "dead")}
 
 
 async def test_measured_again_it_keeps_its_ids_its_claims_and_its_switch(ledger: Ledger) -> None:

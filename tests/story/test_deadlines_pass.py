@@ -11,10 +11,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import update
 
 from kilonova.api.compute.service import SERVICE as COMPUTE
 from kilonova.api.image.service import SERVICE as IMAGE
 from kilonova.api.volume.service import SERVICE as VOLUME
+from kilonova.ledger.hosts import nodes
 from kilonova.lifecycle.volume_sagas import WORKS
 from kilonova.lifecycle.volume_unended import ENDS_AS, SNAPSHOT_ENDS_AS
 from kilonova.model.migration import MigrationFilter
@@ -38,6 +40,13 @@ async def it_is_later(cloud: SimulatedCloud, seconds: float) -> None:
     """What the sweeper does so much later; the nodes' clocks stand still."""
     sweeper = Sweeper(cloud.ledger, cloud.control.order_terms, math.inf, math.inf)
     await sweeper.sweep(time.time() + seconds)
+
+
+async def silent_for(cloud: SimulatedCloud, node: str, seconds: float) -> None:
+    """Control listens, and has not heard of the node for so long when the sweeper looks."""
+    heard = update(nodes).where(nodes.c.name == node).values(last_seen=time.time() - seconds)
+    await cloud.ledger.write(lambda tx: tx.connection.execute(heard))
+    await it_is_later(cloud, 0)
 
 
 async def ask(cloud: SimulatedCloud, method: str, path: str, body: Any = None) -> Answer:
@@ -128,9 +137,9 @@ async def test_a_deletion_whose_node_falls_silent(cloud_of: CloudOf, volumes: bo
     await built(cloud, server_id := await cloud.build(**more))
     await cloud.crash("compute-1")
     assert await cloud.delete(server_id) == 204
-    await it_is_later(cloud, 30)
+    await silent_for(cloud, "compute-1", 30)
     assert (await cloud.server(server_id)).status != "DELETED", "its host may still answer"
-    await it_is_later(cloud, 61)
+    await silent_for(cloud, "compute-1", 61)
     assert (await cloud.server(server_id)).status == "DELETED"
     assert (await cloud.send("GET", f"/compute/v2.1/servers/{server_id}")).status_code == 404
     await cloud.restart("compute-1")

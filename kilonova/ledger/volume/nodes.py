@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, delete, insert, select
 
 from kilonova.errors import NotFound
-from kilonova.ledger.hosts import SILENT_AFTER_S, nodes
+from kilonova.ledger.hosts import IS_UP, SILENT_AFTER_S, nodes
 from kilonova.ledger.volume.tables import volume_nodes
 from kilonova.model.volume import VolumeNode
 
 _ALL = (
-    select(nodes, volume_nodes.c.name.label("disabled"), volume_nodes.c.disabled_reason)
+    select(nodes, IS_UP.label("up"), volume_nodes.c.name.label("disabled"), volume_nodes.c.disabled_reason)
     .outerjoin(volume_nodes, volume_nodes.c.name == nodes.c.name)
     .where(nodes.c.role == "volume")
     .order_by(nodes.c.name)
@@ -27,13 +27,13 @@ class VolumeNodes:
             VolumeNode(
                 id=row.id,
                 name=row.name,
-                up=now - row.last_seen < SILENT_AFTER_S,
+                up=row.up,
                 enabled=row.disabled is None,
                 last_seen=row.last_seen,
                 created_at=row.created_at,
                 disabled_reason=row.disabled_reason,
             )
-            for row in self._db.execute(_ALL)
+            for row in self._db.execute(_ALL, {"now": now})
         ]
 
     def control(self, now: float) -> Sequence[VolumeNode]:

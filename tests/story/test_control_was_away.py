@@ -1,0 +1,31 @@
+"""Control was away for longer than a node may be silent, and is asked for a server before any node has spoken to it again."""
+
+from sqlalchemy import update
+
+from kilonova.ledger.hosts import nodes
+from kilonova.ledger.transaction import Transaction
+from tests.story.conftest import CloudOf
+
+AN_HOUR_S = 3600.0
+
+
+def _an_hour_later(tx: Transaction) -> None:
+    """Whoever was heard of last, was so an hour earlier."""
+    tx.connection.execute(update(nodes).values(last_seen=nodes.c.last_seen - AN_HOUR_S))
+
+
+async def test_it_does_not_say_that_no_host_answers(cloud_of: CloudOf) -> None:
+    cloud = await cloud_of(hosts=1)
+    away = ("compute-1", "network")
+    for name in ("control", *away):
+        await cloud.crash(name)
+    await cloud.ledger.write(_an_hour_later)
+    await cloud.restart("control")
+    server_id = await cloud.build()
+    found = await cloud.server(server_id)
+    assert (found.status, found.fault, found.host) == ("BUILD", None, "sim-1")
+    for name in away:
+        await cloud.restart(name)
+    await cloud.wait_for(server_id, "ACTIVE")
+    await cloud.delete(server_id)
+    assert await cloud.clean() == []
