@@ -200,7 +200,10 @@ async def test_a_reboot_that_comes_first_does_what_then_fails(cloud_of: CloudOf,
 
 
 @pytest.mark.parametrize("late", [False, True])
-@pytest.mark.parametrize(("step", "taken_back"), [("plug_volume_in", "unplug_disk"), ("pull_volume_out", "plug_disk")])
+@pytest.mark.parametrize(
+    ("step", "taken_back"),
+    [("plug_volume_in", "unplug_disk"), ("report_volume_attached", "unplug_disk"), ("pull_volume_out", "plug_disk")],
+)
 async def test_a_guest_that_does_not_answer_loses_it_when_it_answers_again(
     cloud_of: CloudOf, step: str, taken_back: str, late: bool
 ) -> None:
