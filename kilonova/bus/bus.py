@@ -90,6 +90,10 @@ class NatsBus:
     async def ensure_streams(self, emptied: Hook | None = None) -> None:
         await self._streams.ensure_streams(emptied)
 
+    async def reach_broker(self) -> None:
+        await self._connection.wait_up(PUT_WITHIN_S)
+        await self._streams.reach_broker()
+
     async def ensure_queue(self, kind: QueueKind, name: str) -> None:
         await self._streams.ensure_queue(kind, name)
 

@@ -124,6 +124,10 @@ class Bus(Protocol):
         """
         ...
 
+    async def reach_broker(self) -> None:
+        """Control: returns when the broker has answered; who cannot reach it hears nobody. Raises Unavailable."""
+        ...
+
     async def ensure_queue(self, kind: QueueKind, name: str) -> None:
         """Control: make the queue of one host or network node. Repeatable; done again by itself when the broker comes back."""
         ...

@@ -136,6 +136,9 @@ class LocalBus:
     async def ensure_streams(self, emptied: Callable[[], Awaitable[None]] | None = None) -> None:
         return None
 
+    async def reach_broker(self) -> None:
+        return None
+
     async def ensure_queue(self, kind: QueueKind, name: str) -> None:
         self._broker.waiting.setdefault(subjects.queue_subject(subjects.queue(kind, name)), deque())
 

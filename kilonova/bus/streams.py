@@ -84,6 +84,13 @@ class Streams:
             except (nats.errors.Error, OSError) as error:
                 raise _unavailable(error) from error
 
+    async def reach_broker(self) -> None:
+        """Raises Unavailable."""
+        try:
+            await self._broker.account_info()
+        except (nats.errors.Error, OSError) as error:
+            raise Unavailable("The message broker does not answer.") from error
+
     async def ensure_queue(self, kind: QueueKind, name: str) -> None:
         """Make the reader of one queue. Raises Unavailable."""
         self._queues.add((kind, name))

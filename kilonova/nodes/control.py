@@ -41,6 +41,7 @@ from kilonova.saga.faults import Faults, no_faults
 log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 20.0
+HEARTBEAT_AGAIN_S = 1.0
 QUEUES_AGAIN_S = 0.5
 
 
@@ -89,10 +90,12 @@ class ControlNode:
         await self.bus.answer("report.*", CONTROL, self.answerers())
         while True:
             try:
+                await self.bus.reach_broker()  # else it hears no node, and would take that for their silence
                 await self.ledger.write(lambda tx: tx.hosts.listens(self.name, time.time()))
+                await asyncio.sleep(HEARTBEAT_S)
             except Unavailable as error:  # a database that is started anew must not take every request's process along
                 log.warning("heartbeat: %s", error, extra={"action": "heartbeat_again"})
-            await asyncio.sleep(HEARTBEAT_S)
+                await asyncio.sleep(HEARTBEAT_AGAIN_S)
 
     async def take_reports(self, batch: ReportBatch, delivery: Delivery) -> Confirmed:
         """One transaction for all a node had to say; a node can speak only for its own hosts."""

@@ -1,6 +1,7 @@
 """The bus over a real broker: queues, answers, news, faults, and a broker that goes away."""
 
 import asyncio
+import signal
 
 import nats.aio.client
 import pytest
@@ -295,6 +296,26 @@ async def test_the_broker_is_killed_and_comes_back_with_its_data(broker: Broker,
     await broker.start()
     await late
     await until(lambda: Order(server="s2") in notes.messages)  # s1 may come again: its ack may have died with the broker
+
+
+async def test_control_knows_whether_it_reaches_the_broker(broker: Broker, connect: Connect) -> None:
+    """Also where the connection seems to be there, and nobody answers."""
+    control, _ = await cloud(connect, broker)
+    await control.reach_broker()
+    assert broker.process is not None
+    broker.process.send_signal(signal.SIGSTOP)
+    try:
+        assert control.connected
+        with pytest.raises(Unavailable):
+            await control.reach_broker()
+    finally:
+        broker.process.send_signal(signal.SIGCONT)
+    await control.reach_broker()
+    await broker.kill()
+    with pytest.raises(Unavailable):
+        await control.reach_broker()
+    await broker.start()
+    await control.reach_broker()
 
 
 async def test_the_broker_comes_back_without_its_data(broker: Broker, connect: Connect) -> None:

@@ -19,7 +19,7 @@ from kilonova.saga import Saga
 ROOT = Path(kilonova.__file__).parent
 WAITING = (
     "ask", "ask_network", "ask_volume", "put_and_wait", "put_many", "announce_many",
-    "ensure_streams", "ensure_queue", "redeliver", "getresponse",
+    "ensure_streams", "ensure_queue", "reach_broker", "redeliver", "getresponse",
 )  # fmt: skip
 """Methods that come back when somebody else has answered."""
 NOT_PARTS = ("bus", "sim", "cli")
