@@ -130,6 +130,7 @@ def as_done(cloud: Cloud, server_id: str, deed: Deed) -> None:
         assert len(links(cloud, server_id)) == isinstance(deed, VolumeIn)
     if isinstance(deed, PlugIn | PullOut):
         assert len(ports(cloud, server_id)) == (2 if isinstance(deed, PlugIn) else 0)
+        assert wired(cloud, server_id) == set(ports(cloud, server_id))
     fits(cloud, server_id)
 
 
@@ -139,6 +140,7 @@ def as_before(cloud: Cloud, server_id: str, deed: Deed) -> None:
         assert len(links(cloud, server_id)) == isinstance(deed, VolumeOut)
     if isinstance(deed, PlugIn | PullOut):
         assert len(ports(cloud, server_id)) == 1
+        assert wired(cloud, server_id) == set(ports(cloud, server_id))
     fits(cloud, server_id)
 
 
@@ -169,6 +171,13 @@ def powers(cloud: Cloud, server_id: str) -> list[str]:
 def ports(cloud: Cloud, server_id: str) -> list[str]:
     found = cloud.api.send("GET", f"{SERVERS}/{server_id}/os-interface")["interfaceAttachments"]
     return [str(one["port_id"]) for one in found]
+
+
+def wired(cloud: Cloud, server_id: str) -> set[str]:
+    """The server's ports as the simulated network node has them."""
+    said = [line.split(" ", 1) for memory in cloud.data.glob("nodes/*/network") for line in memory.read_text().splitlines()]
+    of_server = [word for server, word in said if server == server_id] or ["-"]
+    return {word for word in of_server[-1].split(",") if word not in ("-", "none")}
 
 
 def links(cloud: Cloud, server_id: str) -> list[str]:
