@@ -177,6 +177,7 @@ def test_what_a_server_is_asked_later(connect: Connect, image: str, turn: str) -
     compute.unpause_server(server)
     now("ACTIVE")
     picture = compute.create_server_image(server, "picture", wait=True, timeout=30)
+    wait_for(lambda: compute.get_server(server.id).task_state is None, 30, "the action's end, soon after the image is there")
     compute.rebuild_server(server, image=picture.id, name="z")
     assert now("ACTIVE").image.id == picture.id
     compute.resize_server(server, "1")
