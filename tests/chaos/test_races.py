@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Barrier
 from typing import Any
 
@@ -20,7 +21,7 @@ from tests.chaos import acts
 from tests.chaos.killing import LIMIT_S, Clouds, around, built, delete, is_active_and_goes, is_gone, strikes
 from tests.chaos.proof import GONE, Proof
 from tests.cloud.books import BOOKS, SQLITE
-from tests.cloud.running import Cloud
+from tests.cloud.running import Cloud, wait_for
 
 pytestmark = [pytest.mark.cloud, pytest.mark.wire, pytest.mark.timeout(300)]
 
@@ -29,6 +30,8 @@ ROUNDS = range(5)
 CROWD, QUOTA, AT_ONCE = 1000, 100, 50
 SERVERS = "/compute/v2.1/servers"
 BOTH = "both were under way"
+WRITES = "control.write.create_address_scopes.before"
+"""A transaction that none of these races has to do with."""
 
 BUILD_POINTS = [*around(*(f"compute.{step.name}" for step in CARRY_OUT.steps)), *around(f"network.{wire_ports.__name__}")]
 ACTION_POINTS = [
@@ -239,7 +242,8 @@ def test_a_network_or_port_is_deleted_under_a_build(cloud: Cloud, proof: Proof, 
         thing = cloud.api.send("POST", path, {"port": {"network_id": network_id}})["port"]["id"]
         nics = [{"port": thing}]
     asked = request(cloud, "POST", SERVERS, wish(cloud, f"without-{what}-{number}", networks=nics))
-    created, deleted = race(proof, asked, request(cloud, "DELETE", f"{path}/{thing}"))
+    with _writer_held(cloud):
+        created, deleted = race(proof, asked, request(cloud, "DELETE", f"{path}/{thing}"))
     assert created.status in (202, 400, 404, 409), created
     assert deleted.status in (204, 409), deleted
     if created.status == 202:
@@ -277,6 +281,20 @@ def test_a_crowd_gets_what_the_quota_allows(clouds: Clouds, proof: Proof, books:
     proof.nothing_stays(cloud, servers)
     assert _used(cloud, quota) == {"instances": 0, "cores": 0, "ram": 0}
     cloud.api.send("DELETE", quota)
+
+
+@contextmanager
+def _writer_held(cloud: Cloud) -> Iterator[None]:
+    """Another transaction is about to commit, and takes its time: what is asked meanwhile is under way until it has."""
+    scopes = "/network/v2.0/address-scopes"
+    cloud.want_fault(f"{WRITES}=hang:2")
+    with ThreadPoolExecutor(1) as somebody:
+        made = somebody.submit(request(cloud, "POST", scopes, {"address_scope": {"name": "slow", "ip_version": 4}}))
+        wait_for(lambda: cloud.fired(WRITES), LIMIT_S, WRITES, every_s=0.02)
+        yield
+        status, answer = made.result(LIMIT_S)
+    assert status == 201, answer
+    cloud.api.send("DELETE", f"{scopes}/{answer['address_scope']['id']}")
 
 
 def _used(cloud: Cloud, quota: str) -> dict[str, int]:
