@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from kilonova.lifecycle.actions import SERVER_ACTIONS
+from kilonova.lifecycle.interfaces import INTERFACES
 from tests.chaos import acts
 from tests.chaos.proof import Proof
 from tests.chaos.waits import SAGAS, Wait, backward, forward
@@ -155,12 +156,14 @@ def _away(cloud: Cloud, role: str) -> Iterator[None]:
 
 
 def _over(cloud: Cloud, server_id: str, saga: str) -> None:
-    """The wait has ended by its limit, and so has what waited, and the history says why; a build leaves a removal that goes on.
+    """The wait has ended by its limit, and so has what waited; a build leaves a removal that goes on.
 
-    Control may go on with it: a NIC's being there is asked for until its node has spoken, which it cannot without the network.
+    Of a NIC the history says why, and control goes on: it asks until the node has spoken, which it cannot without the network.
     """
     if saga == "build":
         wait_for(lambda: cloud.api.server(server_id)["status"] == "ERROR", acts.WITHIN_S, "the end of the build")
+    elif saga not in INTERFACES:
+        acts.ended(cloud, server_id)
     else:
         wait_for(lambda: acts.history(cloud, server_id, saga)[0]["message"], acts.WITHIN_S, f"the end of {saga}")
 
