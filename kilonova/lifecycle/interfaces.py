@@ -196,7 +196,7 @@ DETACH_INTERFACE = (
 def note_attached(attach: AttachInterface, report: TaskDone, world: OrderWorld) -> None:
     """On control: the port is ACTIVE."""
     world.books.networks.set_server_ports_status(attach.server_id, "ACTIVE", report.at)
-    _it_stays(attach, attach.new_port, world, sure=True)
+    _it_stays(attach, attach.new_port, world)
 
 
 def note_not_attached(attach: AttachInterface, report: TaskFailed, world: OrderWorld) -> None:
@@ -215,15 +215,14 @@ def note_detached(detach: DetachInterface, report: TaskDone, world: OrderWorld) 
 def note_not_detached(detach: DetachInterface, report: TaskFailed, world: OrderWorld) -> None:
     """On control: it stays; the history says why. One that was deleted meanwhile goes all the same.
 
-    So does one that goes because it could not be attached, when the guest does not say what it has.
+    So does one that could not be put back: nobody knows whether the guest has it, and it was to go.
     """
-    unknown = pull_out.__name__ in report.left
-    if _is_there(detach, world) and detach.again and unknown:
-        _it_goes(detach, detach.old_port.id, world, sure=False)
-    elif _is_there(detach, world):
-        _it_stays(detach, detach.old_port.id, world, sure=not unknown)
-    else:
+    if not _is_there(detach, world):
         _stay_out(detach, world, sure=False)
+    elif pull_out.__name__ in report.left:
+        _it_goes(detach, detach.old_port.id, world, sure=False)
+    else:
+        _it_stays(detach, detach.old_port.id, world)
 
 
 def attach_overdue(attach: AttachInterface, world: OrderWorld) -> None:
@@ -237,13 +236,13 @@ def detach_overdue(detach: DetachInterface, world: OrderWorld) -> None:
     ask_again(detach if _is_there(detach, world) else replace(detach, deleted=True), world)
 
 
-def _it_stays(task: Asked, port_id: PortId, world: OrderWorld, *, sure: bool) -> None:
-    """The port is the server's. `sure`: its guest has the NIC, and the network node the port, when `task` is over."""
+def _it_stays(task: Asked, port_id: PortId, world: OrderWorld) -> None:
+    """The port is the server's: when `task` is over its guest has the NIC, and the network node the port."""
     ports = ports_to_be(task.server_id, world)
     if port_id not in _ids(ports):
         return  # it has gone since, or is on its way
     others = world.books.orders.tasks_of(task.server_id, Nics)
-    if not sure or any(port_id not in _ids(one.ports) for one in others):
+    if any(port_id not in _ids(one.ports) for one in others):
         _once_more(grow(task, AttachInterface, new_port=port_id, ports=ports), world)
 
 

@@ -3,8 +3,10 @@
 import asyncio
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -39,6 +41,20 @@ class Broker:
             self.process.kill()
             await asyncio.to_thread(self.process.wait, 10)
             self.process = None
+
+    @asynccontextmanager
+    async def frozen(self) -> AsyncIterator[None]:
+        """It stands still, with all of its threads."""
+        assert self.process is not None
+        threads = Path(f"/proc/{self.process.pid}/task")
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(10):
+                while any((one / "stat").read_text().rpartition(")")[2].split()[0] != "T" for one in threads.iterdir()):
+                    await asyncio.sleep(0.01)
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def delete_data(self) -> None:
         shutil.rmtree(self.folder / "data")

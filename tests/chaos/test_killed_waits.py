@@ -11,7 +11,6 @@ from contextlib import contextmanager
 import pytest
 
 from kilonova.lifecycle.actions import SERVER_ACTIONS
-from kilonova.lifecycle.interfaces import INTERFACES
 from tests.chaos import acts
 from tests.chaos.proof import Proof
 from tests.chaos.waits import SAGAS, Wait, backward, forward
@@ -27,6 +26,7 @@ pytestmark = [
 LONG = pytest.mark.family("the other party is away for longer than the wait", sample=2)
 BUILD_LIMIT_S = 100
 NETWORK_LIMIT_S = 2
+PULLED_OUT = ("detach_interface", "detach_volume")
 
 
 def _named(wait: Wait) -> str:
@@ -81,7 +81,7 @@ def test_the_other_party_is_away_for_long(hasty: Cloud, proof: Proof, wait: Wait
     if wait.saga == "remove":
         _ends_well(hasty, proof, server_id, wait.saga)
     else:
-        _ends_as_before(hasty, proof, server_id, wait.saga)
+        _ends_as_told(hasty, proof, server_id, wait.saga)
 
 
 @LONG
@@ -91,7 +91,7 @@ def test_the_other_party_is_away_while_something_is_undone(hasty: Cloud, proof: 
     proof.fired(f"{wait.role} at {wait.point}.before, during the undo of {wait.saga}.{wait.step}, and it stays away")
     with _away(hasty, wait.role):
         _over(hasty, server_id, wait.saga)
-    _ends_as_before(hasty, proof, server_id, wait.saga)
+    _ends_as_told(hasty, proof, server_id, wait.saga)
 
 
 def _waiting(cloud: Cloud, wait: Wait, when: str) -> str:
@@ -156,16 +156,11 @@ def _away(cloud: Cloud, role: str) -> Iterator[None]:
 
 
 def _over(cloud: Cloud, server_id: str, saga: str) -> None:
-    """The wait has ended by its limit, and so has what waited; a build leaves a removal that goes on.
-
-    Of a NIC the history says why, and control goes on: it asks until the node has spoken, which it cannot without the network.
-    """
+    """The wait has ended by its limit, and so has what waited; what is left to take back goes on."""
     if saga == "build":
         wait_for(lambda: cloud.api.server(server_id)["status"] == "ERROR", acts.WITHIN_S, "the end of the build")
-    elif saga not in INTERFACES:
-        acts.ended(cloud, server_id)
     else:
-        wait_for(lambda: acts.history(cloud, server_id, saga)[0]["message"], acts.WITHIN_S, f"the end of {saga}")
+        acts.done_or_told(cloud, server_id, saga)
 
 
 def _ends_well(cloud: Cloud, proof: Proof, server_id: str, saga: str) -> None:
@@ -175,6 +170,18 @@ def _ends_well(cloud: Cloud, proof: Proof, server_id: str, saga: str) -> None:
     proof.promise(cloud, {server_id: (status,)})
     if saga in SERVER_ACTIONS:
         acts.as_done(cloud, server_id, DEEDS[saga])
+    _goes(cloud, proof, server_id)
+
+
+def _ends_as_told(cloud: Cloud, proof: Proof, server_id: str, saga: str) -> None:
+    """It has failed, so all is as before; but what could neither go nor be put back, while nobody answered, has gone since."""
+    if saga not in PULLED_OUT:
+        _ends_as_before(cloud, proof, server_id, saga)
+        return
+    acts.ended(cloud, server_id)
+    proof.promise(cloud, {server_id: acts.before_states(saga)})
+    acts.as_done(cloud, server_id, DEEDS[saga])
+    assert acts.history(cloud, server_id, saga)[0]["message"], "it does not say why"
     _goes(cloud, proof, server_id)
 
 
