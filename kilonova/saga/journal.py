@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 REMEMBERED_S = 3600.0
 LOG_PAGES = 250
 """Of the log beside the file, about a megabyte: a journal itself is small, and its log must not be what fills a disk up."""
+_KEEP_REPORT = "INSERT OR REPLACE INTO reports VALUES (?, ?, (SELECT coalesce(max(number), 0) + 1 FROM reports))"
 WRITES = ("begin", "advance", "turn_back", "finish", "drop", "drop_reports")
 """The methods that leave something on disk: at each of them faults on demand can strike."""
 Direction = Literal["forward", "back"]
@@ -60,6 +61,8 @@ class Journal:
         )
         self._db.execute("CREATE TABLE IF NOT EXISTS over (key TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID")
         self._db.execute("CREATE TABLE IF NOT EXISTS reports (key TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID")
+        if "number" not in {column[1] for column in self._db.execute("PRAGMA table_info(reports)")}:  # as it always was before
+            self._db.execute("ALTER TABLE reports ADD COLUMN number INTEGER NOT NULL DEFAULT 0")
         self._db.execute(
             "CREATE TABLE IF NOT EXISTS numbers (one INTEGER PRIMARY KEY CHECK (one = 1), reserved INTEGER NOT NULL)"
         )
@@ -90,7 +93,7 @@ class Journal:
         self._db.execute("DELETE FROM sagas WHERE key = ?", (key,))
         self._db.execute("INSERT OR REPLACE INTO over VALUES (?, ?)", (key, time.time()))
         if report is not None:
-            self._db.execute("INSERT OR REPLACE INTO reports VALUES (?, ?)", report)
+            self._db.execute(_KEEP_REPORT, report)
         self._db.execute("COMMIT")
 
     def drop(self, key: str) -> None:
@@ -123,10 +126,11 @@ class Journal:
         return [replace(Entry(*row), taken_up=True) for row in rows]
 
     def keep_report(self, key: str, body: bytes) -> None:
-        self._db.execute("INSERT OR REPLACE INTO reports VALUES (?, ?)", (key, body))
+        self._db.execute(_KEEP_REPORT, (key, body))
 
     def reports(self, limit: int) -> list[tuple[str, bytes]]:
-        return list(self._db.execute("SELECT key, body FROM reports LIMIT ?", (limit,)).fetchall())
+        """Those that are not confirmed, in the order in which they were kept: what one means depends on those before it."""
+        return list(self._db.execute("SELECT key, body FROM reports ORDER BY number LIMIT ?", (limit,)).fetchall())
 
     def waiting(self, now: float) -> list[tuple[str, float]]:
         """(key, when its saga ended) of each report that is not confirmed; `now` where that is not known any more."""
