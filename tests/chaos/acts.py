@@ -88,22 +88,21 @@ def request(cloud: Cloud, server_id: str, name: str) -> Asked:
 
 def ended(cloud: Cloud, identifier: str, within_s: float = WITHIN_S) -> None:
     """Until nothing is under way for the server or volume, also none of the actions that have no task state."""
-
-    def settled() -> bool:
-        return not cloud.rows(f"SELECT id FROM orders WHERE server_id = '{identifier}'")
-
-    wait_for(settled, within_s, f"the end of what is under way for {identifier}")
+    wait_for(lambda: _rests(cloud, identifier), within_s, f"the end of what is under way for {identifier}")
 
 
 def done_or_told(cloud: Cloud, server_id: str, name: str, within_s: float = WITHIN_S) -> None:
     """Until nothing is under way for the server, or its history has a reason: taking back may go on for as long as it must."""
 
     def reached() -> bool:
-        return bool(history(cloud, server_id, name)[0]["message"]) or not cloud.rows(
-            f"SELECT id FROM orders WHERE server_id = '{server_id}'"
-        )
+        return bool(history(cloud, server_id, name)[0]["message"]) or _rests(cloud, server_id)
 
     wait_for(reached, within_s, f"the end of {name}")
+
+
+def _rests(cloud: Cloud, identifier: str) -> bool:
+    """Nothing is under way for the server or volume."""
+    return not cloud.rows(f"SELECT id FROM orders WHERE server_id = '{identifier}'")
 
 
 def history(cloud: Cloud, server_id: str, name: str) -> list[dict[str, Any]]:
