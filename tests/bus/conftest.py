@@ -17,6 +17,7 @@ from kilonova.bus.bus import NatsBus
 from kilonova.bus.credentials import Authority, Role
 from kilonova.bus.port import Observer, Unobserved
 from kilonova.model.ids import HostName, NodeName
+from tests.cloud.processes import state
 
 
 class Broker:
@@ -50,7 +51,7 @@ class Broker:
         self.process.send_signal(signal.SIGSTOP)
         try:
             async with asyncio.timeout(10):
-                while any((one / "stat").read_text().rpartition(")")[2].split()[0] != "T" for one in threads.iterdir()):
+                while any(state(int(one.name)) != "T" for one in threads.iterdir()):
                     await asyncio.sleep(0.01)
             yield
         finally:

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from tests.chaos.disks import SmallDisk, full
 from tests.cloud.books import OnPostgres
+from tests.cloud.processes import lives
 from tests.cloud.running import Cloud, wait_for
 from tests.ledger.postgres import Postgres
 
@@ -118,7 +119,7 @@ def torn(place: Place) -> Iterator[None]:
     os.kill(keeper, signal.SIGSTOP)
     try:
         os.kill(serving, signal.SIGKILL)
-        wait_for(lambda: _gone(serving), 10, "the end of control", every_s=0.01)
+        wait_for(lambda: not lives(serving), 10, "the end of control", every_s=0.01)
         with (_files(place)[0].with_name("ledger.sqlite-wal")).open("ab") as log:
             log.write(b"\0\0\0\1" * 700)
     finally:
@@ -234,11 +235,3 @@ def _say(place: Place, word: str) -> None:
     place.sql(f"ALTER SYSTEM SET default_transaction_read_only = {word}")
     place.sql("SELECT pg_reload_conf()")
     wait_for(lambda: place.sql("SHOW default_transaction_read_only")[0][0] == word, 10, f"read-only to be {word}")
-
-
-def _gone(pid: int) -> bool:
-    """Also when its parent, which stands still, has not taken note."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True

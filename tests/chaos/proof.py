@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from tests.cloud.running import Cloud, guests_of, remembered, wait_for
+from tests.cloud.processes import guests_of
+from tests.cloud.running import Cloud, remembered, wait_for
 
 RESULTS = "KILONOVA_PROOF"
 """The environment's name of the folder that results are written into; unset: they are not."""

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from tests.chaos import acts
-from tests.cloud.running import Cloud, Machine, guests_of, processes_of, running, wait_for
+from tests.cloud.processes import guests_of, processes_of
+from tests.cloud.running import Cloud, Machine, running, wait_for
 
 REAL = ("--hypervisor", "qemu")
 NANO = {"flavorRef": "42"}

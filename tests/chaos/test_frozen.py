@@ -5,7 +5,6 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -30,6 +29,7 @@ from tests.chaos.moments import (
 )
 from tests.chaos.proof import Proof, guests
 from tests.cloud.books import SQLITE
+from tests.cloud.processes import state
 from tests.cloud.running import Cloud, running, wait_for
 
 pytestmark = [pytest.mark.cloud, pytest.mark.wire, pytest.mark.timeout(400)]
@@ -63,10 +63,10 @@ def frozen(cloud: Cloud, proof: Proof, role: str, where: object) -> Iterator[Non
     pid = cloud.pid(role)
     os.kill(pid, signal.SIGSTOP)
     try:
-        wait_for(lambda: _state(pid) == "T", 5, f"{role} to stand still", every_s=0.005)
+        wait_for(lambda: state(pid) == "T", 5, f"{role} to stand still", every_s=0.005)
         yield
         assert cloud.pid(role) == pid
-        assert _state(pid) == "T"
+        assert state(pid) == "T"
         proof.fired(f"{role} frozen at {where}")
     finally:
         os.kill(pid, signal.SIGCONT)
@@ -157,8 +157,3 @@ def _fits(cloud: Cloud, server_id: str) -> bool:
     except AssertionError:
         return False
     return True
-
-
-def _state(pid: int) -> str:
-    """``T`` for a process that stands still."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

@@ -16,7 +16,8 @@ from tests.chaos.disks import NEEDS_ROOT, SmallDisk, full, standing, up_on
 from tests.chaos.killing import LIMIT_S
 from tests.chaos.moments import OPERATIONS, Moment, ends_well, in_the_middle, moments, without_quota
 from tests.chaos.proof import Proof, guests
-from tests.cloud.running import Cloud, Machine, processes_of, wait_for
+from tests.cloud.processes import processes_of
+from tests.cloud.running import Cloud, Machine, wait_for
 
 pytestmark = [pytest.mark.cloud, pytest.mark.wire, pytest.mark.timeout(400), *NEEDS_ROOT]
 

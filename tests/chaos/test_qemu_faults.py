@@ -20,7 +20,8 @@ from kilonova.lifecycle.actions import SERVER_ACTIONS
 from tests.chaos import acts
 from tests.chaos.proof import Proof
 from tests.chaos.qemu import MARKS, NANO, active, ask, daemons, dhcp, empty, namespaces, real_cloud, stands_for, taps
-from tests.cloud.running import Cloud, guests_of, wait_for
+from tests.cloud.processes import guests_of, lives, state
+from tests.cloud.running import Cloud, wait_for
 from tests.story.deeds import DEEDS
 
 pytestmark = MARKS
@@ -105,7 +106,7 @@ def test_a_qemu_that_does_not_start(cloud: Cloud, wrapper: Wrapper, proof: Proof
         assert told["message"], told
     if mode != "slow" and cloud.api.server(server_id)["status"] in ("ERROR", "SHUTOFF"):
         # Control may have ended it at its deadline, while the host still tries to bring the guest back as it was.
-        wait_for(lambda: not [pid for pid in wrapper.seen() if _state(pid) not in ("", "Z")], LIMIT_S, "no process", every_s=0.2)
+        wait_for(lambda: not [pid for pid in wrapper.seen() if lives(pid)], LIMIT_S, "no process", every_s=0.2)
         wait_for(lambda: not guests_of(cloud.data), 10, "no guest")
     wrapper.mode("")
     proof.nothing_stays(cloud, (server_id,))
@@ -129,7 +130,7 @@ def test_a_qemu_that_stands_still(cloud: Cloud, proof: Proof, action: str) -> No
             acts.done_or_told(cloud, server_id, action, LIMIT_S)
             proof.promise(cloud, {server_id: _ends(action)}, LIMIT_S)
             _told(cloud, server_id, action)
-        assert _state(pid) in ("T", ""), "it did not wake up meanwhile"
+        assert state(pid) in ("T", ""), "it did not wake up meanwhile"
         proof.nothing_stays(cloud, (server_id,))
     stands_for(cloud, guests=0, ports=0)
 
@@ -311,22 +312,14 @@ def _bridge(space: str) -> str:
     return inside(space, lambda: next(name for _, name in socket.if_nameindex() if name.startswith("br")))
 
 
-def _state(pid: int) -> str:
-    """One letter, as the kernel has it; empty when it is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
-
-
 @contextmanager
 def _frozen(pid: int) -> Iterator[None]:
     os.kill(pid, signal.SIGSTOP)
-    wait_for(lambda: _state(pid) == "T", 5, "it to stand still", every_s=0.01)
+    wait_for(lambda: state(pid) == "T", 5, "it to stand still", every_s=0.01)
     began = time.monotonic()
     try:
         yield
     finally:
-        if _state(pid):
+        if state(pid):
             os.kill(pid, signal.SIGCONT)
         print(f"stood still for {time.monotonic() - began:.1f} s")

@@ -18,7 +18,8 @@ import pytest
 from tests.chaos.proof import Proof
 from tests.cloud.booted import Booted, guest_image, new_key
 from tests.cloud.fleet import role_environment, role_process
-from tests.cloud.running import Cloud, guests_of, processes_of, running, wait_for
+from tests.cloud.processes import guests_of, lives, processes_of
+from tests.cloud.running import Cloud, running, wait_for
 
 EVERY = os.environ.get("KILONOVA_CHAOS") == "all"
 STATIC_S = float(os.environ.get("KILONOVA_STATIC_S") or (600 if EVERY else 20))
@@ -101,13 +102,13 @@ def _killed(cloud: Cloud, role: str) -> int:
     pid = cloud.pid(role)
 
     def kill_all() -> bool:
-        lives = [one for one in processes_of(cloud.data) if _is_of(one, role) and _lives(one)]
+        lives = [one for one in processes_of(cloud.data) if _is_of(one, role) and lives(one)]
         for one in lives:
             os.kill(one, signal.SIGKILL)
         return not lives
 
     wait_for(kill_all, 20, f"{role} dead")
-    assert not _lives(pid)
+    assert not lives(pid)
     return pid
 
 
@@ -123,13 +124,6 @@ def _is_of(pid: int, role: str) -> bool:
     with suppress(OSError):
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         return b"nats-server" in words[0] if role == "nats" else role.encode() in words[1:4]
-    return False
-
-
-def _lives(pid: int) -> bool:
-    """A zombie does not: its parent stands still."""
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
     return False
 
 

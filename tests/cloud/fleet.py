@@ -22,7 +22,8 @@ from kilonova.cloud_folder import CloudFolder
 from kilonova.drivers.network import namespaces
 from kilonova.settings import PREFIX, load, remember
 from kilonova.settings import running as as_started
-from tests.cloud.running import ENDED_WITHIN_S, READY_WITHIN_S, Api, Cloud, processes_of, wait_for
+from tests.cloud.processes import processes_of
+from tests.cloud.running import ENDED_WITHIN_S, READY_WITHIN_S, Api, Cloud, wait_for
 
 PARTIES = ("control", "compute", "network", "volume", "nats", "postgres")
 ROLES = PARTIES[:4]

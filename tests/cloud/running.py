@@ -17,6 +17,7 @@ from typing import Any
 
 from kilonova.app import cloud_mark
 from kilonova.settings import load
+from tests.cloud.processes import command_line, guests_of, processes_of
 
 READY_WITHIN_S = 90.0
 ENDED_WITHIN_S = 60.0
@@ -310,7 +311,7 @@ class Machine:
             if str(self._data) in line or self._mark in line
         ]
         found = {
-            "processes": [_command_line(pid) for pid in [*processes_of(self._data), *guests_of(self._data)]],
+            "processes": [command_line(pid) for pid in [*processes_of(self._data), *guests_of(self._data)]],
             "namespaces": spaces,
             "links": [name for name in os.listdir("/sys/class/net") if name.startswith(self._mark)],
             "nft": re.findall(rf"table \S+ ({self._table}\S*)", _nft_tables()),
@@ -335,36 +336,6 @@ def running(folder: Path, *options: str, hosts: int = 2, **settings: object) -> 
     finally:
         cloud.end_for_sure()
         Machine(cloud.data).assert_clean()
-
-
-def processes_of(data: Path) -> list[int]:
-    """Every process that has this data folder in its command line, guests and DHCP included."""
-    needle = str(data).encode()
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            with suppress(OSError):
-                line = (entry / "cmdline").read_bytes()
-                if needle in line and b"\0pytest" not in line:
-                    found.append(int(entry.name))
-    return found
-
-
-def guests_of(data: Path) -> list[int]:
-    """The QEMU processes of this cloud's servers: they have no path of it on their command line, but the server's id."""
-    if not (data / "ledger.sqlite").exists():
-        return []
-    base = sqlite3.connect(f"file:{data / 'ledger.sqlite'}?mode=ro", uri=True, timeout=10)
-    ids = {str(row[0]).encode() for row in base.execute("SELECT id FROM servers").fetchall()}
-    base.close()
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with suppress(OSError):
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-                if b"-uuid" in words and words[words.index(b"-uuid") + 1] in ids:
-                    found.append(int(entry.name))
-    return found
 
 
 def remembered(memory: Path) -> list[str]:
@@ -399,12 +370,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _command_line(pid: int) -> str:
-    with suppress(OSError):
-        return f"{pid} " + Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")[:200]
-    return ""
 
 
 def _nft_tables() -> str:

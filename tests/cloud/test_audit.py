@@ -12,7 +12,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.cloud.running import Cloud, Machine, guests_of, running
+from tests.cloud.processes import guests_of
+from tests.cloud.running import Cloud, Machine, running
 
 QEMU = shutil.which("qemu-system-x86_64")
 real = pytest.mark.skipif(

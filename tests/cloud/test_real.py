@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from kilonova import guestimage
-from tests.cloud.running import Cloud, Machine, guests_of, running, wait_for
+from tests.cloud.processes import guests_of
+from tests.cloud.running import Cloud, Machine, running, wait_for
 
 QEMU = shutil.which("qemu-system-x86_64")
 pytestmark = [

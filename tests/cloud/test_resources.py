@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cloud.running import Cloud, processes_of, running
+from tests.cloud.processes import processes_of
+from tests.cloud.running import Cloud, running
 
 pytestmark = [pytest.mark.cloud, pytest.mark.wire]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cloud.running import Cloud, Machine, processes_of, remembered, running, wait_for
+from tests.cloud.processes import processes_of
+from tests.cloud.running import Cloud, Machine, remembered, running, wait_for
 
 pytestmark = [pytest.mark.cloud, pytest.mark.wire]
 
