@@ -24,8 +24,8 @@ from kilonova.sim.torn import WatchedJournal, fall
 from tests.story.conftest import CloudOf
 from tests.story.deeds import DEEDS
 from tests.story.ending import built, deleted, failed
+from tests.story.holding import AGAIN, Hold, a_while, before, held
 from tests.story.test_deadlines_pass import WITH_VOLUMES, ask, becomes, new_snapshot, new_volume
-from tests.story.test_too_soon import AGAIN, Hold, a_while, before, held
 
 
 async def history(cloud: SimulatedCloud, server_id: str) -> list[Action]:

@@ -16,8 +16,8 @@ from kilonova.sim.faults import Moment, fail
 from tests.story.conftest import CloudOf
 from tests.story.deeds import DEEDS, blank_volume
 from tests.story.ending import built, deleted
+from tests.story.holding import AGAIN, Hold, a_while, before
 from tests.story.test_deadlines_pass import LIMIT_S, it_is_later
-from tests.story.test_too_soon import AGAIN, Hold, a_while, before
 
 WITH_VOLUMES = (COMPUTE, VOLUME, IMAGE)
 

@@ -3,68 +3,23 @@
 import asyncio
 import math
 import time
-from collections.abc import Coroutine
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from kilonova.api.compute.service import SERVICE as COMPUTE
-from kilonova.api.image.service import SERVICE as IMAGE
-from kilonova.api.volume.service import SERVICE as VOLUME
 from kilonova.build.report import BuildProgress
-from kilonova.bus.port import Delivery, Parcel
+from kilonova.bus.port import Parcel
 from kilonova.bus.simulated import LocalBus
 from kilonova.model.ids import HostName, ServerId, new_uuid
 from kilonova.nodes.sweeper import Sweeper
 from kilonova.sim import SimulatedCloud
-from kilonova.sim.faults import Moment, fail
+from kilonova.sim.faults import fail
 from tests.story.conftest import CloudOf
 from tests.story.deeds import DEEDS
 from tests.story.ending import built, deleted
-from tests.story.test_actions_fail import prepared
+from tests.story.holding import AGAIN, a_while, before, held
 from tests.story.test_deadlines_pass import WITH_VOLUMES, ask, becomes, new_volume
-
-AGAIN = Delivery(kind="", subject="", queue_wait_s=0.0)
-
-
-class Hold:
-    """Holds a saga up at a step until `release`; `moments` are those who came there."""
-
-    def __init__(self) -> None:
-        self.moments: list[Moment] = []
-        self.released = asyncio.Event()
-
-    async def __call__(self, moment: Moment) -> None:
-        self.moments.append(moment)
-        await self.released.wait()
-
-    async def reached(self) -> bool:
-        return bool(self.moments)
-
-
-def before(cloud: SimulatedCloud, step: str) -> int:
-    """How often the step was begun."""
-    return cloud.steps.seen.count(("before", step))
-
-
-async def held(cloud: SimulatedCloud, step: str, asked: Coroutine[Any, Any, Any]) -> tuple[Hold, Any]:
-    """Somebody asks, and the saga stands before this step."""
-    hold = Hold()
-    cloud.steps.at("before", step, hold)
-    answer = await asked
-    await cloud.until(hold.reached, f"{step} to begin")
-    return hold, answer
-
-
-async def a_while() -> None:
-    """Long enough for whatever would begin at once, also where a thread has a hand in it."""
-    until = time.monotonic() + 0.3
-    while time.monotonic() < until:
-        await asyncio.sleep(0.01)
-
-
-# Orders
 
 
 async def test_an_order_is_in_the_journal_when_it_is_acknowledged(cloud_of: CloudOf) -> None:
@@ -169,7 +124,7 @@ async def test_what_waits_behind_work_that_a_deletion_stops_never_begins(cloud_o
     hold, _ = await held(cloud, "grow_volume", ask(cloud, "POST", action, {"os-extend": {"new_size": 2}}))
     await ask(cloud, "POST", action, {"os-reset_status": {"status": "available"}})
     await ask(cloud, "POST", action, {"os-extend": {"new_size": 3}})
-    await cloud.until(lambda: _seen(cloud, 3), "the second order to arrive")
+    await cloud.until(lambda: _true(cloud.messages.seen["VolumeOrder"] >= 3), "the second order to arrive")
     await ask(cloud, "POST", action, {"os-reset_status": {"status": "available"}})
     await a_while()
     cloud.steps.at("before", "remove_volume", fail)
@@ -178,10 +133,6 @@ async def test_what_waits_behind_work_that_a_deletion_stops_never_begins(cloud_o
     await a_while()
     assert (before(cloud, "grow_volume"), hold.released.is_set()) == (1, False)
     await ask(cloud, "POST", action, {"os-force_delete": {}})
-
-
-async def _seen(cloud: SimulatedCloud, orders: int) -> bool:
-    return cloud.messages.seen["VolumeOrder"] >= orders
 
 
 async def test_a_node_that_starts_takes_up_what_was_under_way_before_it_hears_what_is_new(
@@ -352,98 +303,8 @@ async def test_a_hint_of_an_older_attempt_says_nothing(cloud_of: CloudOf) -> Non
     await deleted(cloud, server_id)
 
 
-# Volumes and NICs
-
-
-async def test_a_volume_is_served_as_long_as_the_guest_has_it(cloud_of: CloudOf) -> None:
-    cloud = await cloud_of(hosts=1)
-    server_id = await prepared(cloud, DEEDS["detach_volume"])
-    hold, _ = await held(cloud, "pull_volume_out", DEEDS["detach_volume"].ask(cloud, server_id))
-    assert len(await cloud.volume.node.store.exports()) == 1, "the guest may still be writing"
-    hold.released.set()
-    await DEEDS["detach_volume"].ended(cloud, server_id)
-    assert await cloud.volume.node.store.exports() == {}
-    await deleted(cloud, server_id)
-
-
-async def test_a_volume_whose_detaching_failed_is_in_the_guest_again(cloud_of: CloudOf) -> None:
-    cloud = await cloud_of(hosts=1)
-    server_id = await prepared(cloud, DEEDS["detach_volume"])
-    hypervisor: Any = next(iter(cloud.computes["compute-1"].node.hosts.values())).hypervisor
-    plugged: list[str] = []
-    plug = hypervisor.plug_disk
-
-    async def seen(server: Any, disk: Any) -> None:
-        plugged.append(disk.name)
-        await plug(server, disk)
-
-    hypervisor.plug_disk = seen
-    cloud.steps.at("before", "end_its_export", fail)
-    await DEEDS["detach_volume"].ask(cloud, server_id)
-    assert (await DEEDS["detach_volume"].ended(cloud, server_id)).status == "ACTIVE"
-    hypervisor.plug_disk = plug
-    assert plugged == list(await cloud.volume.node.store.exports()), "the server shows it, so its guest has it"
-    assert len(plugged) == 1
-    await deleted(cloud, server_id)
-
-
-async def test_a_volume_that_was_served_unheard_is_served_no_more(cloud_of: CloudOf) -> None:
-    """Every answer of the volume node is lost, so nobody knows that it serves the volume."""
-    cloud = await cloud_of(hosts=1)
-    await built(cloud, server_id := await cloud.build())
-    cloud.messages.lose("ExportGiven", times=11)  # those of half a minute, asked for every three seconds
-    await DEEDS["attach_volume"].ask(cloud, server_id)
-    server = await DEEDS["attach_volume"].ended(cloud, server_id)
-    assert server.status == "ACTIVE"
-    assert cloud.messages.fired["lose", "ExportGiven"] >= 10
-    assert await cloud.volume.node.store.exports() == {}
-    assert await cloud.clean() == []
-    await deleted(cloud, server_id)
-
-
-async def test_a_volume_that_was_deleted_is_not_made_by_a_late_copy(cloud_of: CloudOf) -> None:
-    cloud = await cloud_of(hosts=1, services=(COMPUTE, IMAGE, VOLUME))
-    hold = Hold()
-    hold.released.set()
-    cloud.steps.at("before", "make_volume", hold)
-    volume_id = await new_volume(cloud)
-    node = cloud.volume.node
-    for gone in (False, True):
-        if gone:
-            await ask(cloud, "DELETE", f"/volumes/{volume_id}")
-            await cloud.until(lambda: _without_files(cloud), "the volume to be gone")
-        await node.take_order(hold.moments[0].record, AGAIN)
-        await a_while()
-        assert before(cloud, "make_volume") == 1
-    assert not await node.store.inventory()
-
-
-async def test_a_nic_that_could_not_be_attached_is_unwired(cloud_of: CloudOf) -> None:
-    cloud = await cloud_of(hosts=1)
-    await built(cloud, server_id := await cloud.build())
-    network: Any = cloud.network.node.network
-    wired: list[int] = []
-    wire = network.wire
-
-    async def seen(server: Any, ports: Any, documents: Any) -> Any:
-        wired.append(len(ports))
-        return await wire(server, ports, documents)
-
-    network.wire = seen
-    cloud.steps.at("before", "plug_in", fail)
-    await DEEDS["attach_interface"].ask(cloud, server_id)
-    await DEEDS["attach_interface"].ended(cloud, server_id)
-    assert wired == [2, 1], "both, and then only the one that it has"
-    network.wire = wire
-    await deleted(cloud, server_id)
-
-
 async def _idle(cloud: SimulatedCloud) -> bool:
     return not cloud.computes["compute-1"].node.journal.entries()
-
-
-async def _without_files(cloud: SimulatedCloud) -> bool:
-    return not await cloud.volume.node.store.inventory()
 
 
 async def _true(answer: bool) -> bool:

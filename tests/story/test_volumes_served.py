@@ -22,7 +22,7 @@ from kilonova.sim.torn import WatchedJournal, fall
 from kilonova.trace.recorder import Recorder, Together
 from tests.story.conftest import CloudOf
 from tests.story.ending import built, deleted, failed
-from tests.story.test_too_soon import AGAIN
+from tests.story.holding import AGAIN
 from tests.story.test_volumes import from_image
 
 

@@ -1,0 +1,48 @@
+"""A saga is held before one of its steps, and released when the story says so."""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from kilonova.bus.port import Delivery
+from kilonova.sim import SimulatedCloud
+from kilonova.sim.faults import Moment
+
+AGAIN = Delivery(kind="", subject="", queue_wait_s=0.0)
+
+
+class Hold:
+    """Holds a saga up at a step until it is `released`; `moments` are those who came there."""
+
+    def __init__(self) -> None:
+        self.moments: list[Moment] = []
+        self.released = asyncio.Event()
+
+    async def __call__(self, moment: Moment) -> None:
+        self.moments.append(moment)
+        await self.released.wait()
+
+    async def reached(self) -> bool:
+        return bool(self.moments)
+
+
+def before(cloud: SimulatedCloud, step: str) -> int:
+    """How often the step was begun."""
+    return cloud.steps.seen.count(("before", step))
+
+
+async def held(cloud: SimulatedCloud, step: str, asked: Coroutine[Any, Any, Any]) -> tuple[Hold, Any]:
+    """Somebody asks, and the saga stands before this step."""
+    hold = Hold()
+    cloud.steps.at("before", step, hold)
+    answer = await asked
+    await cloud.until(hold.reached, f"{step} to begin")
+    return hold, answer
+
+
+async def a_while() -> None:
+    """Long enough for whatever would begin at once, also where a thread has a hand in it."""
+    until = time.monotonic() + 0.3
+    while time.monotonic() < until:
+        await asyncio.sleep(0.01)
