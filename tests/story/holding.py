@@ -1,14 +1,15 @@
-"""A saga is held before one of its steps, and released when the story says so."""
+"""A saga is held before one of its steps, for a while or for ever; and waiting for what is then seen."""
 
 import asyncio
 import time
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from kilonova.bus.port import Delivery
 from kilonova.sim import SimulatedCloud
 from kilonova.sim.faults import Moment
 
+Answer = TypeVar("Answer")
 AGAIN = Delivery(kind="", subject="", queue_wait_s=0.0)
 
 
@@ -32,13 +33,37 @@ def before(cloud: SimulatedCloud, step: str) -> int:
     return cloud.steps.seen.count(("before", step))
 
 
-async def held(cloud: SimulatedCloud, step: str, asked: Coroutine[Any, Any, Any]) -> tuple[Hold, Any]:
+async def held(cloud: SimulatedCloud, step: str, asked: Coroutine[Any, Any, Answer]) -> tuple[Hold, Answer]:
     """Somebody asks, and the saga stands before this step."""
     hold = Hold()
     cloud.steps.at("before", step, hold)
     answer = await asked
     await cloud.until(hold.reached, f"{step} to begin")
     return hold, answer
+
+
+async def stays(moment: Moment) -> None:
+    """For `StepFaults.at`: the step does not begin, until somebody ends it."""
+    await asyncio.Event().wait()
+
+
+def dies_for_good(cloud: SimulatedCloud) -> Callable[[Moment], Coroutine[Any, Any, None]]:
+    """For `StepFaults.at`: the node's process ends here, and nobody starts another."""
+
+    async def die(moment: Moment) -> None:
+        cloud.computes[moment.record.node].cut()
+        await stays(moment)
+
+    return die
+
+
+async def until(cloud: SimulatedCloud, true: Callable[[], object], what: str) -> None:
+    """Until it is true, where nobody has to be asked."""
+
+    async def answer() -> bool:
+        return bool(true())
+
+    await cloud.until(answer, what)
 
 
 async def a_while() -> None:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from kilonova.model.ids import new_uuid
 from kilonova.sim import SimulatedCloud
 from tests.story import plants_more as more
+from tests.story.holding import held
 from tests.story.scenes import Scene, gone, hands_of, row, sql
 
 Grow = Callable[[SimulatedCloud, Scene], Awaitable[str]]
@@ -221,9 +222,7 @@ def working_for(whose: str) -> Grow:
     """A build that stands still in the middle, and its server is gone from the ledger."""
 
     async def plant(cloud: SimulatedCloud, scene: Scene) -> str:
-        reached = more.hang(cloud, "assemble_disks")
-        server_id = await cloud.build(name="lost")
-        await reached.wait()
+        _, server_id = await held(cloud, "assemble_disks", cloud.build(name="lost"))
 
         def lose(tx: Any) -> None:
             tx.orders.answered(server_id, 1)

@@ -1,6 +1,5 @@
 """Plants in networks, volumes, images and the broker: see plants.py, which makes them what they are there."""
 
-import asyncio
 import time
 from collections import deque
 from typing import Any
@@ -8,22 +7,9 @@ from typing import Any
 from kilonova.lifecycle.volume_work import VolumeOrder
 from kilonova.model.ids import NodeName, new_uuid
 from kilonova.model.volume import Attachment, Snapshot
-from kilonova.sim import Moment, SimulatedCloud
+from kilonova.sim import SimulatedCloud
 from tests.story.deeds import blank_volume
 from tests.story.scenes import Scene, row, sql
-
-
-def hang(cloud: SimulatedCloud, step: str) -> asyncio.Event:
-    """Whoever comes to this step stays there; set once somebody has."""
-    reached = asyncio.Event()
-
-    async def stay(moment: Moment) -> None:
-        reached.set()
-        await asyncio.Event().wait()
-
-    cloud.steps.at("before", step, stay)
-    return reached
-
 
 # Networks.
 

@@ -1,4 +1,4 @@
-"""The old actions on a server's addresses: a floating one that leads to it, and fixed ones more and less; gone since 2.44."""
+"""A server's addresses: how they are shown, and the old actions on floating ones and fixed ones; gone since 2.44."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -57,6 +57,15 @@ async def scene_of(cloud_of: CloudOf) -> Scene:
     router = await make(cloud, "router", external_gateway_info={"network_id": outside["id"]})
     await cloud.send("PUT", f"{BASE}/routers/{router['id']}/add_router_interface", {"subnet_id": subnet["id"]})
     return Scene(cloud, outside["id"], inside["id"], subnet["id"])
+
+
+async def test_a_floating_address_is_shown_with_the_fixed_one_it_leads_to(cloud_of: CloudOf) -> None:
+    scene = await scene_of(cloud_of)
+    port = (await scene.cloud.send("GET", f"{BASE}/ports?device_id={(server_id := await scene.server())}")).json()["ports"][0]
+    floating = await scene.make("floatingip", floating_network_id=scene.outside, port_id=port["id"])
+    fixed = port["fixed_ips"][0]["ip_address"]
+    assert await scene.shown(server_id) == [(fixed, "fixed"), (floating["floating_ip_address"], "floating")]
+    await deleted(scene.cloud, server_id)
 
 
 async def test_a_floating_address_is_added_moved_and_taken_away(cloud_of: CloudOf) -> None:

@@ -8,6 +8,7 @@ from kilonova.sim import Moment, SimulatedCloud
 from kilonova.sim.faults import fail
 from tests.story.conftest import CloudOf
 from tests.story.ending import built, deleted, failed
+from tests.story.holding import stays
 
 STEPS = {step.name: step for step in CARRY_OUT.steps}
 WITH_UNDO = [name for name, step in STEPS.items() if step.undo]
@@ -122,7 +123,7 @@ async def test_a_delete_stops_the_build_wherever_it_is(cloud_of: CloudOf, step: 
     async def delete(moment: Moment) -> None:
         answers.append(await cloud.delete(moment.record.server_id))
         if when == "before":
-            await cloud.until(_never, "the step to be stopped")
+            await stays(moment)
 
     cloud.steps.at(when, step, delete)
     server_id = await cloud.build()
@@ -146,10 +147,6 @@ async def test_a_delete_while_the_node_is_dead(cloud_of: CloudOf, step: str) -> 
     await cloud.wait_for(server_id, "DELETED")
     assert (cloud.steps.fired["before", step], cloud.deaths) == (1, 1)
     await deleted(cloud, server_id)
-
-
-async def _never() -> bool:
-    return False
 
 
 def once_more(cloud: SimulatedCloud, step: Step) -> object:

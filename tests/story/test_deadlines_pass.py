@@ -3,7 +3,6 @@
 The node dies before it has done anything, or its last word never comes; then it is later: the sweeper is told so.
 """
 
-import asyncio
 import math
 import time
 from collections.abc import Coroutine
@@ -22,11 +21,11 @@ from kilonova.lifecycle.volume_unended import ENDS_AS, SNAPSHOT_ENDS_AS
 from kilonova.model.migration import MigrationFilter
 from kilonova.nodes.sweeper import Sweeper
 from kilonova.sim import SimulatedCloud
-from kilonova.sim.faults import Moment
 from kilonova.sim.front_door import Answer
 from tests.story.conftest import CloudOf
-from tests.story.deeds import DEEDS
+from tests.story.deeds import DEEDS, bootable_volume
 from tests.story.ending import built, deleted, failed
+from tests.story.holding import dies_for_good, stays, until
 from tests.story.test_actions_fail import prepared
 from tests.story.test_volumes import existing
 
@@ -74,12 +73,6 @@ async def new_volume(cloud: SimulatedCloud) -> str:
     made = await ask(cloud, "POST", "/volumes", {"volume": {"size": 1}})
     volume_id = str(made.json()["volume"]["id"])
     await becomes(cloud, "volume", volume_id, "available")
-    return volume_id
-
-
-async def bootable_volume(cloud: SimulatedCloud) -> str:
-    volume_id = await new_volume(cloud)
-    await ask(cloud, "POST", f"/volumes/{volume_id}/action", {"os-set_bootable": {"bootable": True}})
     return volume_id
 
 
@@ -167,15 +160,10 @@ async def test_volumes_of_a_build_that_nobody_reports(cloud_of: CloudOf, goes: b
     """They are not attaching for ever: as soon as its node has taken back what it made, they are free, or gone."""
     cloud = await cloud_of(hosts=1, services=WITH_VOLUMES)
     volume_id = await bootable_volume(cloud)
-
-    async def die(moment: Moment) -> None:
-        cloud.computes["compute-1"].cut()
-        await cloud.until(_never, "the end of the process", within_s=1e9)
-
-    cloud.steps.at("before", "start_guest", die)
+    cloud.steps.at("before", "start_guest", dies_for_good(cloud))
     disk = existing(volume_id, boot_index=0, delete_on_termination=goes)
     server_id = await cloud.build(imageRef="", block_device_mapping_v2=[disk])
-    await cloud.until(lambda: _happened(cloud, "start_guest"), "the node to die")
+    await until(cloud, lambda: cloud.steps.fired["before", "start_guest"], "the node to die")
     await it_is_later(cloud, LIMIT_S + 1)
     assert (await cloud.server(server_id)).status == "ERROR"
     await cloud.computes["compute-1"].bury()
@@ -228,12 +216,12 @@ async def test_what_is_deleted_at_the_very_deadline_is_deleted(cloud_of: CloudOf
     cloud = await cloud_of(hosts=1)
     if step == "shut_down_guest":
         await built(cloud, server_id := await cloud.build())
-    cloud.steps.at("before", step, _stays)
+    cloud.steps.at("before", step, stays)
     if step == "shut_down_guest":
         await DEEDS["stop"].ask(cloud, server_id)
     else:
         server_id = await cloud.build()
-    await cloud.until(lambda: _happened(cloud, step), "the step")
+    await until(cloud, lambda: cloud.steps.fired["before", step], "the step")
     ledger: Any = AMomentLater(cloud, looks, cloud.delete(server_id))
     await Sweeper(ledger, cloud.control.order_terms, math.inf, math.inf).sweep(time.time() + LIMIT_S + 1)
     assert (await cloud.server(server_id)).vm_state != "error"
@@ -241,10 +229,6 @@ async def test_what_is_deleted_at_the_very_deadline_is_deleted(cloud_of: CloudOf
     actions = await cloud.ledger.read(lambda tx: tx.servers.actions(server_id))
     assert all(action.updated_at for action in actions)
     await deleted(cloud, server_id)
-
-
-async def _stays(moment: Moment) -> None:
-    await asyncio.Event().wait()
 
 
 # Volumes
@@ -352,11 +336,3 @@ async def test_a_snapshots_status_that_an_admin_has_set(cloud_of: CloudOf, statu
     await cloud.ledger.write(reset)
     await it_is_later(cloud, 3601)
     await becomes(cloud, "snapshot", snapshot_id, SNAPSHOT_ENDS_AS[status])
-
-
-async def _happened(cloud: SimulatedCloud, step: str) -> bool:
-    return bool(cloud.steps.fired["before", step])
-
-
-async def _never() -> bool:
-    return False

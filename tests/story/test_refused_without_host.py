@@ -9,8 +9,9 @@ from kilonova.api.network.service import SERVICE as NETWORK
 from kilonova.api.volume.service import SERVICE as VOLUME
 from kilonova.sim import SimulatedCloud
 from tests.story.conftest import CloudOf
+from tests.story.deeds import bootable_volume
 from tests.story.ending import deleted
-from tests.story.test_deadlines_pass import ask, bootable_volume
+from tests.story.test_deadlines_pass import ask
 
 NOBODY = "5f0f9ab3-0000-4000-8000-000000000000"
 TOO_LARGE = {"ram_mb": 256}

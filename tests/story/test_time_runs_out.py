@@ -10,16 +10,12 @@ from kilonova.nodes.greeting import compute_says_hello
 from kilonova.sim import Moment, SimulatedCloud
 from tests.story.conftest import CloudOf
 from tests.story.ending import built, deleted, failed
+from tests.story.holding import dies_for_good, stays
 
 
 async def test_a_host_that_dies_for_good_costs_the_build_but_leaves_nothing(cloud_of: CloudOf) -> None:
     cloud = await cloud_of(hosts=1, build_limit_s=0.3)
-
-    async def for_good(moment: Moment) -> None:
-        cloud.computes["compute-1"].cut()
-        await cloud.until(_never, "the end of the process", within_s=1e9)
-
-    cloud.steps.at("before", "start_guest", for_good)
+    cloud.steps.at("before", "start_guest", dies_for_good(cloud))
     server_id = await cloud.build()
     server = await cloud.wait_for(server_id, "ACTIVE", "ERROR")
     assert cloud.steps.fired["before", "start_guest"] == 1
@@ -35,11 +31,7 @@ async def test_a_host_that_dies_for_good_costs_the_build_but_leaves_nothing(clou
 
 async def test_a_step_that_hangs_is_ended_by_the_deadline(cloud_of: CloudOf) -> None:
     cloud = await cloud_of(hosts=2, build_limit_s=60.0)
-
-    async def hang(moment: Moment) -> None:
-        await cloud.until(_never, "nothing", within_s=1e9)
-
-    cloud.steps.at("before", "assemble_disks", hang)
+    cloud.steps.at("before", "assemble_disks", stays)
     await built(cloud, server_id := await cloud.build())
     assert cloud.steps.fired["before", "assemble_disks"] == 1
     await deleted(cloud, server_id)
@@ -99,7 +91,7 @@ async def test_removals_that_come_twice_while_a_build_goes_back(cloud_of: CloudO
 
     async def delete(moment: Moment) -> None:
         await cloud.delete(moment.record.server_id)
-        await cloud.until(_never, "the step to be stopped", within_s=1e9)
+        await stays(moment)
 
     async def remove_again(moment: Moment) -> None:
         build = moment.record
@@ -160,7 +152,3 @@ async def _plant_a_stranger(cloud: SimulatedCloud) -> ServerId:
     )
     await hands.disks.assemble(build, lambda what, share: None)
     return stranger
-
-
-async def _never() -> bool:
-    return False

@@ -13,12 +13,11 @@ from kilonova.bus.port import Parcel
 from kilonova.bus.simulated import LocalBus
 from kilonova.model.ids import HostName, ServerId, new_uuid
 from kilonova.nodes.sweeper import Sweeper
-from kilonova.sim import SimulatedCloud
 from kilonova.sim.faults import fail
 from tests.story.conftest import CloudOf
 from tests.story.deeds import DEEDS
 from tests.story.ending import built, deleted
-from tests.story.holding import AGAIN, a_while, before, held
+from tests.story.holding import AGAIN, a_while, before, held, until
 from tests.story.test_deadlines_pass import WITH_VOLUMES, ask, becomes, new_volume
 
 
@@ -31,7 +30,7 @@ async def test_an_order_is_in_the_journal_when_it_is_acknowledged(cloud_of: Clou
     another = replace(hold.moments[0].record, server_id=ServerId(new_uuid()), deadline=time.time() + 60, ports=())
     await node.take_build(another, AGAIN)
     assert [entry.saga for entry in node.journal.entries()] == ["build"]
-    await cloud.until(lambda: _idle(cloud), "the end of it")
+    await until(cloud, lambda: not node.journal.entries(), "the end of it")
 
 
 async def test_an_order_that_comes_twice_is_carried_out_once(cloud_of: CloudOf) -> None:
@@ -59,7 +58,7 @@ async def test_actions_on_one_server_wait_for_each_other(cloud_of: CloudOf) -> N
     await built(cloud, server_id := await cloud.build())
     hold, _ = await held(cloud, "plug_in", DEEDS["attach_interface"].ask(cloud, server_id))
     await DEEDS["stop"].ask(cloud, server_id)
-    await cloud.until(lambda: _true(cloud.messages.seen["Stop"] >= 1), "the order to arrive")
+    await until(cloud, lambda: cloud.messages.seen["Stop"] >= 1, "the order to arrive")
     await a_while()
     assert before(cloud, "shut_down_guest") == 0
     hold.released.set()
@@ -73,7 +72,7 @@ async def test_an_order_that_comes_again_takes_nothing_from_one_that_waits(cloud
     await built(cloud, server_id := await cloud.build())
     hold, _ = await held(cloud, "plug_in", DEEDS["attach_interface"].ask(cloud, server_id))
     await DEEDS["reboot"].ask(cloud, server_id)
-    await cloud.until(lambda: _true(cloud.messages.seen["Reboot"] >= 1), "the order to arrive")
+    await until(cloud, lambda: cloud.messages.seen["Reboot"] >= 1, "the order to arrive")
     await a_while()
     again = asyncio.create_task(cloud.computes["compute-1"].node.take_task(hold.moments[0].record, AGAIN))
     await asyncio.sleep(0)
@@ -108,7 +107,7 @@ async def test_an_action_that_waits_behind_another_does_not_begin_after_the_dele
     await built(cloud, server_id := await cloud.build())
     await held(cloud, "plug_in", DEEDS["attach_interface"].ask(cloud, server_id))
     await DEEDS["rebuild"].ask(cloud, server_id)
-    await cloud.until(lambda: _true(cloud.messages.seen["Rebuild"] >= 1), "the order to arrive")
+    await until(cloud, lambda: cloud.messages.seen["Rebuild"] >= 1, "the order to arrive")
     await a_while()
     assert await cloud.delete(server_id) == 204
     await cloud.wait_for(server_id, "DELETED")
@@ -124,7 +123,7 @@ async def test_what_waits_behind_work_that_a_deletion_stops_never_begins(cloud_o
     hold, _ = await held(cloud, "grow_volume", ask(cloud, "POST", action, {"os-extend": {"new_size": 2}}))
     await ask(cloud, "POST", action, {"os-reset_status": {"status": "available"}})
     await ask(cloud, "POST", action, {"os-extend": {"new_size": 3}})
-    await cloud.until(lambda: _true(cloud.messages.seen["VolumeOrder"] >= 3), "the second order to arrive")
+    await until(cloud, lambda: cloud.messages.seen["VolumeOrder"] >= 3, "the second order to arrive")
     await ask(cloud, "POST", action, {"os-reset_status": {"status": "available"}})
     await a_while()
     cloud.steps.at("before", "remove_volume", fail)
@@ -194,7 +193,7 @@ async def test_an_order_is_sent_again_only_when_it_was_silent_for_long(cloud_of:
         await cloud.until(lambda wanted=times: was_sent(wanted), f"{times} sendings after {later} s")
         await a_while()
         assert await was_sent(times), f"after {later} s"
-    await cloud.until(lambda: _true(cloud.messages.seen["Placed"] == 2), "both to arrive")
+    await until(cloud, lambda: cloud.messages.seen["Placed"] == 2, "both to arrive")
     assert len(set(ids)) == 2, "a broker would take the second for a repeat of the first"
     bus.put_many = put
     hold.released.set()
@@ -231,7 +230,7 @@ async def test_a_broker_that_has_lost_everything_is_told_again_at_once(cloud_of:
 
     await cloud.crash("compute-1")
     server_id = await cloud.build()
-    await cloud.until(lambda: _true(any(cloud.broker.waiting.values())), "the order to be in its queue")
+    await until(cloud, lambda: any(cloud.broker.waiting.values()), "the order to be in its queue")
     assert cloud.broker.lose_everything() == 1
     node: Any = cloud.control
     await cloud.crash("control")
@@ -244,7 +243,7 @@ async def test_a_broker_that_has_lost_everything_is_told_again_at_once(cloud_of:
 
     node._connect = connected
     await node.start()
-    await cloud.until(lambda: _true(bool(hooks)), "control to ask for the broker's streams")
+    await until(cloud, lambda: hooks, "control to ask for the broker's streams")
     assert hooks[0] is not None, "nobody would tell a broker that has lost everything"
     await hooks[0]()
     await cloud.restart("compute-1")
@@ -280,7 +279,7 @@ async def test_a_node_that_starts_has_its_queues_made_anew(cloud_of: CloudOf) ->
     for role in ("compute-1", "network", "volume"):
         await cloud.restart(role)
     expected = {("compute", "sim-1"), ("network", "network"), ("volume", "volume")}
-    await cloud.until(lambda: _true(set(made) == expected), "all three")
+    await until(cloud, lambda: set(made) == expected, "all three")
     bus.redeliver = redeliver
 
 
@@ -301,11 +300,3 @@ async def test_a_hint_of_an_older_attempt_says_nothing(cloud_of: CloudOf) -> Non
     hold.released.set()
     await built(cloud, server_id)
     await deleted(cloud, server_id)
-
-
-async def _idle(cloud: SimulatedCloud) -> bool:
-    return not cloud.computes["compute-1"].node.journal.entries()
-
-
-async def _true(answer: bool) -> bool:
-    return answer
