@@ -102,10 +102,10 @@ def _killed(cloud: Cloud, role: str) -> int:
     pid = cloud.pid(role)
 
     def kill_all() -> bool:
-        lives = [one for one in processes_of(cloud.data) if _is_of(one, role) and lives(one)]
-        for one in lives:
+        left = [one for one in processes_of(cloud.data) if _is_of(one, role) and lives(one)]
+        for one in left:
             os.kill(one, signal.SIGKILL)
-        return not lives
+        return not left
 
     wait_for(kill_all, 20, f"{role} dead")
     assert not lives(pid)
