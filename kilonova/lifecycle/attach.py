@@ -174,7 +174,7 @@ def attach_overdue(attach: AttachVolume, world: OrderWorld) -> None:
 
 def detach_overdue(detach: DetachVolume, world: OrderWorld) -> None:
     """Its node has said nothing: the volume stays this server's until it does."""
-    if not detach.again and not detach.until_it_is:
+    if not detach.again:
         world.books.volumes.rolled_back(detach.old_volume.attachment_id, world.desk.now)
     _ask_until_told(detach, detach.old_volume, world)
 

@@ -6,7 +6,7 @@ Step 4 of a build ends here: the message lies in the queue of that one compute n
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kilonova.build.record import Placed
@@ -29,6 +29,9 @@ AGAIN_S = 0.5
 IDLE_S = 2.0
 """Looks by itself after so long without a hint: an order another control process wrote is not left lying."""
 
+KEPT_S = 600.0
+"""How long one half of a build's times waits for the other."""
+
 MESSAGE_OF = {"build": Placed.__name__, "remove": Removal.__name__}
 """Of orders written before the row itself said it."""
 
@@ -40,14 +43,14 @@ class Relay:
         self._ledger, self._bus = ledger, bus
         self._faults = faults or no_faults("control")
         self._hint = asyncio.Event()
-        self._timed: dict[ServerId, tuple[Span, ...]] = {}
+        self._halves = Halves()
 
     def wake(self) -> None:
         self._hint.set()
 
     def timed(self, server_id: str, spans: tuple[Span, ...]) -> None:
-        """What control timed of a build so far; it is written with the next batch."""
-        self._timed[ServerId(server_id)] = spans
+        """What control timed of a build so far; it is written when the message lies in its queue."""
+        self._halves.timed[ServerId(server_id)] = spans
 
     async def run(self) -> None:
         while True:
@@ -68,13 +71,14 @@ class Relay:
     async def _relay_a_batch(self) -> bool:
         """True when there is more."""
         orders, news = await self._ledger.read(lambda tx: (tx.orders.unsent(BATCH), tx.orders.unsent_news(BATCH)))
-        if not orders and not news and not self._timed:
+        if not orders and not news and not self._halves.whole():
             return False
         began = time.time()
         taken = await self._publish(orders) if orders else set()
         sent = [row for row in orders if _message_id(row) in taken]
         told = await self._announce(news)
-        spans = self._spans_of(sent, began)
+        self._halves.dropped(sent, began)
+        spans = self._halves.whole()
 
         def note(tx: Transaction) -> None:
             tx.orders.sent([row.id for row in sent], told, time.time())
@@ -82,6 +86,7 @@ class Relay:
                 tx.actions.ordered(server_id, known)
 
         await self._ledger.write(note)
+        self._halves.written(spans, began)
         if len(sent) < len(orders):
             await asyncio.sleep(AGAIN_S)
         return len(orders) == BATCH or len(news) == BATCH or len(sent) < len(orders)
@@ -100,13 +105,37 @@ class Relay:
         taken = await self._bus.announce_many([(row.event, _news(row), f"news-{row.id}-{row.server_id}") for row in news])
         return [row.id for row in news] if len(taken) == len(news) else ()
 
-    def _spans_of(self, sent: Sequence[Any], began: float) -> dict[ServerId, tuple[Span, ...]]:
-        timed, self._timed = self._timed, {}
+
+class Halves:
+    """The times of builds, until they are written: those the desk told, and how long each message took into its queue.
+
+    Either comes first: who asked is answered while the relay is at work.
+    """
+
+    def __init__(self) -> None:
+        self.timed: dict[ServerId, tuple[Span, ...]] = {}
+        self._hops: dict[ServerId, Span] = {}
+
+    def dropped(self, sent: Sequence[Any], began: float) -> None:
+        """The broker has these orders; `began`: seconds since the epoch."""
+        took = time.time() - began
         for row in sent:
-            if row.kind == "build" and row.server_id in timed:
-                hop = Span(step=4, name="drop_into_queue", place="bus", started_at=began, work=time.time() - began, host=row.host)
-                timed[row.server_id] = (*timed[row.server_id], hop)
-        return timed
+            if row.kind == "build":
+                self._hops[row.server_id] = Span(
+                    step=4, name="drop_into_queue", place="bus", started_at=began, work=took, host=row.host
+                )
+
+    def whole(self) -> dict[ServerId, tuple[Span, ...]]:
+        return {server_id: (*known, self._hops[server_id]) for server_id, known in self.timed.items() if server_id in self._hops}
+
+    def written(self, whole: Iterable[ServerId], now: float) -> None:
+        """These need no keeping; nor do those whose other half does not come: orders sent again, or of a server that has gone."""
+        for server_id in whole:
+            del self.timed[server_id], self._hops[server_id]
+        for server_id in [one for one, hop in self._hops.items() if hop.started_at < now - KEPT_S]:
+            del self._hops[server_id]
+        for server_id in [one for one, known in self.timed.items() if known[-1].started_at < now - KEPT_S]:
+            del self.timed[server_id]
 
 
 def _parcel(row: Any) -> Parcel:

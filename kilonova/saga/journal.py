@@ -60,8 +60,11 @@ class Journal:
             " step INTEGER NOT NULL, record BLOB NOT NULL, reason TEXT NOT NULL, notes BLOB NOT NULL) WITHOUT ROWID"
         )
         self._db.execute("CREATE TABLE IF NOT EXISTS over (key TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID")
-        self._db.execute("CREATE TABLE IF NOT EXISTS reports (key TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID")
-        if "number" not in {column[1] for column in self._db.execute("PRAGMA table_info(reports)")}:  # as it always was before
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS reports (key TEXT PRIMARY KEY, body BLOB NOT NULL, number INTEGER NOT NULL DEFAULT 0)"
+            " WITHOUT ROWID"
+        )
+        if "number" not in {column[1] for column in self._db.execute("PRAGMA table_info(reports)")}:  # an older file
             self._db.execute("ALTER TABLE reports ADD COLUMN number INTEGER NOT NULL DEFAULT 0")
         self._db.execute(
             "CREATE TABLE IF NOT EXISTS numbers (one INTEGER PRIMARY KEY CHECK (one = 1), reserved INTEGER NOT NULL)"
