@@ -4,14 +4,17 @@ Nothing in it waits, listens or has threads: who sleeps is woken when the moment
 """
 
 import asyncio
+import heapq
 import os
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar, copy_context
+from itertools import count
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -31,15 +34,19 @@ class RunsWild(RuntimeError):
     """The loop turns and turns, and nobody comes to an end."""
 
 
-class _Timers:
-    """Stands where a loop asks the kernel what has happened: nothing ever has, but the next timer's moment comes."""
+class _Call(asyncio.TimerHandle):
+    """What is to be called, and when; lighter than its kind, of which every turn makes some."""
 
-    def __init__(self, loop: "VirtualLoop") -> None:
-        self._loop = loop
+    __slots__ = ()
 
-    def select(self, timeout: float | None) -> list[Any]:
-        self._loop.pass_time(timeout)
-        return []
+    def __init__(self, when: float, callback: Callable[..., object], args: Sequence[Any], context: Context | None) -> None:
+        self._when, self._callback, self._args = when, callback, args
+        self._context = copy_context() if context is None else context
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._callback, self._args = _nothing, ()
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
@@ -49,10 +56,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         super().__init__()
         self.turns, self._most_turns = 0, most_turns
         self._now = begins_s
-        self._scheduled: list[asyncio.TimerHandle]
         self._stopping: bool
-        self._clock_resolution = TICK_S
-        self._selector = _Timers(self)
+        self._closed: bool
+        self._ready: deque[asyncio.Handle]
+        self._timers: list[tuple[float, int, _Call]] = []
+        self._numbers = count()
 
     def time(self) -> float:
         return self._now
@@ -61,14 +69,61 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """So many from now on."""
         self._most_turns = self.turns + turns
 
-    def pass_time(self, timeout: float | None) -> None:
-        """One turn: to the next timer, if nothing else is to be done. Raises RunsWild when nothing is left to wait for."""
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        if self._closed:
+            raise RuntimeError("Event loop is closed")
+        call = _Call(0.0, callback, args, context)
+        self._ready.append(call)
+        return call
+
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Of those for one moment, who came first is called first."""
+        if self._closed:
+            raise RuntimeError("Event loop is closed")
+        call = _Call(when, callback, args, context)
+        heapq.heappush(self._timers, (when, next(self._numbers), call))
+        return call
+
+    def _run_once(self) -> None:
+        """One turn: what is ready, and the timers whose moment has come; if there is nothing else, the next one's comes now."""
+        timers, ready = self._timers, self._ready
+        while timers and timers[0][2]._cancelled:
+            heapq.heappop(timers)
+        self._pass_time(timers[0][0] if timers else None)
+        end = self._now + TICK_S
+        while timers and timers[0][0] < end:
+            ready.append(heapq.heappop(timers)[2])
+        for _ in range(len(ready)):
+            call = ready.popleft()
+            if not call._cancelled:
+                self._call(call)
+
+    def _call(self, call: Any) -> None:
+        try:
+            call._context.run(call._callback, *call._args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 - as every loop does: the others go on
+            self.call_exception_handler({"message": "A callback failed.", "exception": error})
+
+    def _pass_time(self, next_at: float | None) -> None:
+        """Raises RunsWild when nothing is left to wait for."""
         self.turns += 1
-        if self.turns > self._most_turns or (timeout is None and not self._stopping):
-            raise RunsWild("everybody waits for something that never comes" if timeout is None else "it does not come to an end")
+        rests = not self._ready and not self._stopping
+        if self.turns > self._most_turns or (rests and next_at is None):
+            raise RunsWild("everybody waits for something that never comes" if rests else "it does not come to an end")
         self._now += TICK_S
-        if timeout:
-            self._now = max(self._now, self._scheduled[0].when())
+        if rests and next_at is not None and next_at > self._now:
+            self._now = next_at
 
     def run_in_executor(  # type: ignore[override]
         self, executor: Executor | None, func: Callable[..., Result], *args: Any
@@ -81,11 +136,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self.call_soon(_settle, future, None, error)
         return future
 
-    def _process_events(self, event_list: list[Any]) -> None:
-        """There are none."""
-
     def _write_to_self(self) -> None:
         """There are no other threads that would have to wake it."""
+
+
+def _nothing() -> None:
+    """What a call that was cancelled does."""
 
 
 def _settle(future: "asyncio.Future[Any]", result: Any, error: Exception | None) -> None:
