@@ -11,23 +11,40 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from sqlalchemy import select
+
 from kilonova.bus.simulated import LocalBroker
 from kilonova.errors import TimedOut
 from kilonova.ledger.ledger import Ledger
+from kilonova.ledger.schema import metadata
 from kilonova.ledger.transaction import Transaction
 from kilonova.lifecycle.audit import Finding
 from kilonova.model.ids import HostName
 from kilonova.model.server import Server, ServerFilter
-from kilonova.sim.clock import PatientLedger
+from kilonova.sim.clock import PatientLedger, SkippingLoop
 from kilonova.sim.faults import DriverFaults, MessageFaults, Moment, StepFaults
 from kilonova.sim.folder import Furnished, furnish, ledger_url
 from kilonova.sim.front_door import Answer
 from kilonova.sim.roles import ComputeRole, ControlRole, Ground, NetworkRole, Role, Terms, VolumeRole
 
 LOOK_EVERY_S = 0.05
+LOOKS, AUDITS = (1.1, 1.0), (1.5, 2.0)
+"""Where waiting costs nothing, looking does: by how much each pause is longer than the one before it, and the longest of them."""
 REAL_LIMIT_S = 10.0
 """More than the five seconds after which a node's word about a guest is taken over the ledger's."""
 COMPUTE_VERSION = "compute 2.96"
+_PAST = {"actions", "freed_addresses", "migrations", "news", "nodes", "security_group_rules", "servers", "subnet_pools"}
+_MADE_ONCE = {
+    "fabric": [("kind", "group")],
+    "security_groups": [("name", "default")],
+    "volume_types": [("name", "__DEFAULT__")],
+}
+"""With the first server or volume of a project; they stay."""
+_ROWS = {
+    name: select(table).where(*(table.c[column] != value for column, value in _MADE_ONCE.get(name, ())))
+    for name, table in metadata.tables.items()
+    if name not in _PAST
+}
 
 
 class SimulatedCloud:
@@ -64,6 +81,7 @@ class SimulatedCloud:
         for role in (self.control, self.network, self.volume, *self.computes.values()):
             await role.start()
         await self.until(self._is_ready, "the cloud to be ready")
+        self._at_first = await self.ledger.read(_contents)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -125,12 +143,21 @@ class SimulatedCloud:
 
     async def until(self, question: Any, what: str, within_s: float = 300.0) -> None:
         """Until `await question()` is true. Raises TimedOut after `within_s` of the loop's clock and a while of the real one."""
-        loop = asyncio.get_running_loop()
+        await self._until(question, what, within_s, LOOKS)
+
+    async def _until(self, question: Any, what: str, within_s: float, pauses: tuple[float, float]) -> None:
+        loop, pause = asyncio.get_running_loop(), self.look_every_s
+        skips = isinstance(loop, SkippingLoop)
+        more, longest = pauses if skips else (1.0, pause)
         end, real_end = loop.time() + within_s, time.monotonic() + REAL_LIMIT_S
         while not await question():
-            if loop.time() > end and time.monotonic() > real_end:
-                raise TimedOut(f"waited in vain for {what}")
-            await asyncio.sleep(self.look_every_s)
+            if loop.time() > end:
+                if time.monotonic() > real_end:
+                    raise TimedOut(f"waited in vain for {what}")
+                if skips:
+                    await asyncio.to_thread(time.sleep, LOOK_EVERY_S)  # what is waited for goes by the real clock
+            await asyncio.sleep(pause)
+            pause = min(more * pause, longest)
 
     async def audit(self) -> list[Finding]:
         return list((await self.control.auditor.audit()).findings)
@@ -144,7 +171,7 @@ class SimulatedCloud:
             return not findings and not await self._is_moving()
 
         try:
-            await self.until(nothing_wrong, "a clean audit", within_s)
+            await self._until(nothing_wrong, "a clean audit", within_s, AUDITS)
         except TimedOut:
             return findings or [Finding(kind="restless", about="", text="orders or sagas do not end")]
         return []
@@ -156,10 +183,12 @@ class SimulatedCloud:
         self.deaths = 0
         await asyncio.gather(*self._burials)
         alive = all(role.alive for role in self.roles().values())
-        return alive and not await self._is_moving() and await self._is_empty() and not await self.audit()
+        return alive and not await self._is_moving() and await self._as_furnished() and not await self.audit()
 
-    async def _is_empty(self) -> bool:
-        return not await self.ledger.read(lambda tx: tx.servers.find(ServerFilter()))
+    async def _as_furnished(self) -> bool:
+        """The ledger holds what it held when the cloud was ready, and besides that only what tells of the past."""
+        empty = not await self.ledger.read(lambda tx: tx.servers.find(ServerFilter()))
+        return empty and await self.ledger.read(_contents) == self._at_first
 
     async def _is_moving(self) -> bool:
         orders = await self.ledger.read(lambda tx: len(tx.orders.open_servers()))
@@ -201,3 +230,9 @@ class SimulatedCloud:
     async def _bury_and_restart(self, name: str) -> None:
         await self.roles()[name].bury()
         await self.roles()[name].start()
+
+
+def _contents(tx: Transaction) -> Mapping[str, Any]:
+    """All rows of the tables that stand still while no client has anything."""
+    db = tx.connection
+    return {name: db.execute(_ROWS[name]).all() for name in _ROWS}

@@ -1,26 +1,35 @@
 """`cloud_of`: whole clouds in this process, on a loop that skips every pause; each begun from one furnished folder.
 
-The commonest kinds are used again by the next test, if the one before has left nothing in them: that is asked, not assumed.
+One that is left as it was when it was new is used again by the next test of its kind: that is asked, not assumed.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import delete, select
 
 from kilonova.api.compute.service import SERVICE as COMPUTE
+from kilonova.api.volume.service import SERVICE as VOLUME
+from kilonova.ledger.schema import metadata
+from kilonova.ledger.transaction import Transaction
+from kilonova.ledger.volume.tables import volumes
 from kilonova.sim import SimulatedCloud, SkippingLoop
 from kilonova.sim.folder import furnish
 from kilonova.sim.roles import Terms
 
 CloudOf = Callable[..., Any]
 HERE = Path(__file__).parent
-KEPT = {(1, 1), (2, 1), (3, 1), (3, 3), (2, 2)}
-"""(hosts, nodes) of clouds that are used again."""
+KEPT = 2
+"""So many idle clouds; what they do by the clock takes time too."""
+USES = 40
+"""A cloud that was used so often holds much past, and every look at it takes longer."""
+Kind = tuple[int, int, dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
@@ -44,37 +53,69 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@dataclass
+class Kept:
+    """A cloud that may be used again."""
+
+    kind: Kind
+    cloud: SimulatedCloud
+    uses: int = 0
+
+
+async def cleared(cloud: SimulatedCloud) -> None:
+    """Volumes that a story left behind are deleted, as their owner would do it; whether that was all, the cloud says itself."""
+
+    def left(tx: Transaction) -> list[str]:
+        return list(tx.connection.execute(select(volumes.c.id)).scalars())
+
+    for volume_id in await cloud.ledger.read(left):
+        if not (await cloud.send("DELETE", f"/volume/v3/volumes/{volume_id}")).is_success:
+            return
+    await cloud.ledger.write(lambda tx: tx.connection.execute(delete(metadata.tables["volume_quotas"])))
+    await cloud.clean()
+
+
 class Clouds:
-    """Makes clouds, and keeps some."""
+    """Makes clouds, and keeps some. Those of a kind have as many hosts and nodes, and the same terms."""
 
     def __init__(self, folder: Path, template: Path) -> None:
         self._folder, self._template = folder, template
         self._numbers = count()
-        self._idle: dict[tuple[int, int], SimulatedCloud] = {}
-        self._lent: list[tuple[tuple[int, int] | None, SimulatedCloud]] = []
+        self._idle: list[Kept] = []
+        self._lent: list[Kept] = []
 
     async def lend(self, hosts: int = 3, nodes: int = 1, **terms: Any) -> SimulatedCloud:
-        kind = (hosts, nodes) if (hosts, nodes) in KEPT and not terms else None
-        cloud = self._idle.pop(kind, None) if kind else None
-        if cloud is None:
-            spoken = Terms(**{"services": (COMPUTE,), **terms})
-            folder = self._folder / str(next(self._numbers))
-            cloud = SimulatedCloud(folder, hosts=hosts, nodes=nodes, terms=spoken, template=self._template)
-            await cloud.__aenter__()
-        self._lent.append((kind, cloud))
-        return cloud
+        kind = (hosts, nodes, terms)
+        kept = next((kept for kept in self._idle if kept.kind == kind), None)
+        if kept is None:
+            kept = Kept(kind, await self._new(*kind))
+        else:
+            self._idle.remove(kept)
+        kept.uses += 1
+        self._lent.append(kept)
+        return kept.cloud
+
+    async def _new(self, hosts: int, nodes: int, terms: dict[str, Any]) -> SimulatedCloud:
+        spoken = Terms(**{"services": (COMPUTE,), **terms})
+        folder = self._folder / str(next(self._numbers))
+        cloud = SimulatedCloud(folder, hosts=hosts, nodes=nodes, terms=spoken, template=self._template)
+        return await cloud.__aenter__()
 
     async def take_back(self) -> None:
         while self._lent:
-            kind, cloud = self._lent.pop()
-            if kind is not None and kind not in self._idle and await cloud.as_new():
-                self._idle[kind] = cloud
+            kept = self._lent.pop()
+            if VOLUME in kept.kind[2].get("services", ()) and kept.cloud.control.alive:
+                await cleared(kept.cloud)
+            if kept.uses < USES and await kept.cloud.as_new():
+                self._idle.append(kept)
             else:
-                await cloud.__aexit__(None, None, None)
+                await kept.cloud.__aexit__(None, None, None)
+        while len(self._idle) > KEPT:
+            await self._idle.pop(0).cloud.__aexit__(None, None, None)
 
     async def end(self) -> None:
-        for cloud in self._idle.values():
-            await cloud.__aexit__(None, None, None)
+        for kept in self._idle:
+            await kept.cloud.__aexit__(None, None, None)
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
