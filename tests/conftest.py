@@ -4,6 +4,7 @@ With pytest-xdist's ``--dist loadgroup`` the tests of one file stay together, an
 network namespaces, all of its processors) runs one after the other. Without xdist nothing changes.
 """
 
+import gc
 import os
 from collections.abc import Sequence
 
@@ -29,6 +30,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.
     for item in items:
         alone = any(item.get_closest_marker(mark) for mark in USES_THE_MACHINE)
         item.add_marker(pytest.mark.xdist_group("machine" if alone else item.nodeid.partition("::")[0]))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """What has been imported and collected stays: the search for garbage, also that of pytest at its end, leaves it out."""
+    gc.freeze()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
