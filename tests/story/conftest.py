@@ -25,10 +25,13 @@ from kilonova.sim.roles import Terms
 
 CloudOf = Callable[..., Any]
 HERE = Path(__file__).parent
+SERVICES = (COMPUTE, VOLUME)
+"""What is spoken where a story does not say it."""
 KEPT = 2
 """So many idle clouds; what they do by the clock takes time too."""
-USES = 40
+USES = 80
 """A cloud that was used so often holds much past, and every look at it takes longer."""
+quotas = metadata.tables["volume_quotas"]
 Kind = tuple[int, int, dict[str, Any]]
 
 
@@ -65,14 +68,18 @@ class Kept:
 async def cleared(cloud: SimulatedCloud) -> None:
     """Volumes that a story left behind are deleted, as their owner would do it; whether that was all, the cloud says itself."""
 
-    def left(tx: Transaction) -> list[str]:
-        return list(tx.connection.execute(select(volumes.c.id)).scalars())
+    def left(tx: Transaction) -> tuple[list[str], bool]:
+        some = tx.connection.execute(select(quotas)).first() is not None
+        return list(tx.connection.execute(select(volumes.c.id)).scalars()), some
 
-    for volume_id in await cloud.ledger.read(left):
+    identifiers, raised = await cloud.ledger.read(left)
+    for volume_id in identifiers:
         if not (await cloud.send("DELETE", f"/volume/v3/volumes/{volume_id}")).is_success:
             return
-    await cloud.ledger.write(lambda tx: tx.connection.execute(delete(metadata.tables["volume_quotas"])))
-    await cloud.clean()
+    if raised:
+        await cloud.ledger.write(lambda tx: tx.connection.execute(delete(quotas)))
+    if identifiers:
+        await cloud.clean()
 
 
 class Clouds:
@@ -96,7 +103,7 @@ class Clouds:
         return kept.cloud
 
     async def _new(self, hosts: int, nodes: int, terms: dict[str, Any]) -> SimulatedCloud:
-        spoken = Terms(**{"services": (COMPUTE,), **terms})
+        spoken = Terms(**{"services": SERVICES, **terms})
         folder = self._folder / str(next(self._numbers))
         cloud = SimulatedCloud(folder, hosts=hosts, nodes=nodes, terms=spoken, template=self._template)
         return await cloud.__aenter__()
@@ -104,7 +111,7 @@ class Clouds:
     async def take_back(self) -> None:
         while self._lent:
             kept = self._lent.pop()
-            if VOLUME in kept.kind[2].get("services", ()) and kept.cloud.control.alive:
+            if VOLUME in kept.kind[2].get("services", SERVICES) and kept.cloud.control.alive:
                 await cleared(kept.cloud)
             if kept.uses < USES and await kept.cloud.as_new():
                 self._idle.append(kept)
