@@ -6,6 +6,7 @@ network namespaces, all of its processors) runs one after the other. Without xdi
 
 import gc
 import os
+import signal
 from collections.abc import Sequence
 
 import pytest
@@ -18,6 +19,10 @@ _skipped: pytest.StashKey[dict[str, str]] = pytest.StashKey()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if (
+        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    ):  # as a shell has it for what it starts with `&`; children would inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[_skipped] = {}
     config.pluginmanager.register(_Skips(config.stash[_skipped]))
     config.pluginmanager.register(GuardOfRoutes(config))
