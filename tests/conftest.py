@@ -19,9 +19,8 @@ _skipped: pytest.StashKey[dict[str, str]] = pytest.StashKey()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if (
-        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    ):  # as a shell has it for what it starts with `&`; children would inherit it
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # So a shell has it for what it starts with `&`, and children would inherit it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[_skipped] = {}
     config.pluginmanager.register(_Skips(config.stash[_skipped]))
