@@ -47,6 +47,12 @@ async def stays(moment: Moment) -> None:
     await asyncio.Event().wait()
 
 
+async def on_its_own(asked: list[asyncio.Task[Answer]], request: Coroutine[Any, Any, Answer]) -> None:
+    """A client asks from within a step, and waits there; it hears its answer also when what it asks for stops that very step."""
+    asked.append(asyncio.create_task(request))
+    await asyncio.shield(asked[-1])
+
+
 def dies_for_good(cloud: SimulatedCloud) -> Callable[[Moment], Coroutine[Any, Any, None]]:
     """For `StepFaults.at`: the node's process ends here, and nobody starts another."""
 

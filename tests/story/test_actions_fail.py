@@ -4,6 +4,8 @@ The cases are made from the sagas. An action that fails leaves the server as it 
 a reason); one whose node dies is carried on. Afterwards the server can always be deleted, and nothing is left.
 """
 
+import asyncio
+
 import pytest
 
 from kilonova.lifecycle.actions import SERVER_ACTIONS
@@ -12,6 +14,7 @@ from kilonova.sim.faults import fail
 from tests.story.conftest import CloudOf
 from tests.story.deeds import DEEDS, Deed
 from tests.story.ending import built, deleted
+from tests.story.holding import on_its_own
 from tests.story.test_build_steps_fail import once_more
 
 STEPS = [(name, step.name) for name, action in SERVER_ACTIONS.items() for step in action.saga.steps]
@@ -85,11 +88,13 @@ async def test_a_node_that_dies_goes_on(cloud_of: CloudOf, name: str, step: str,
 async def test_the_server_is_deleted_meanwhile(cloud_of: CloudOf, name: str, step: str) -> None:
     cloud, deed = await cloud_of(hosts=1), DEEDS[name]
     server_id = await prepared(cloud, deed)
+    asked: list[asyncio.Task[int]] = []
 
     async def delete(moment: object) -> None:
-        assert await cloud.delete(server_id) == 204
+        await on_its_own(asked, cloud.delete(server_id))
 
     cloud.steps.at("before", step, delete)
     await deed.ask(cloud, server_id)
     await cloud.wait_for(server_id, "DELETED")
+    assert [await one for one in asked] == [204]
     await deleted(cloud, server_id)

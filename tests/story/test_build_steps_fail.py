@@ -1,5 +1,7 @@
 """Every step of a build can fail, come twice, or be the last thing its process does. The cases are made from the saga itself."""
 
+import asyncio
+
 import pytest
 
 from kilonova.build import CARRY_OUT
@@ -8,7 +10,7 @@ from kilonova.sim import Moment, SimulatedCloud
 from kilonova.sim.faults import fail
 from tests.story.conftest import CloudOf
 from tests.story.ending import built, deleted, failed
-from tests.story.holding import stays
+from tests.story.holding import on_its_own, stays
 
 STEPS = {step.name: step for step in CARRY_OUT.steps}
 WITH_UNDO = [name for name, step in STEPS.items() if step.undo]
@@ -118,10 +120,10 @@ async def test_a_node_that_dies_going_back_goes_on_going_back(cloud_of: CloudOf,
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_delete_stops_the_build_wherever_it_is(cloud_of: CloudOf, step: str, when: str) -> None:
     cloud = await cloud_of(hosts=2)
-    answers = []
+    asked: list[asyncio.Task[int]] = []
 
     async def delete(moment: Moment) -> None:
-        answers.append(await cloud.delete(moment.record.server_id))
+        await on_its_own(asked, cloud.delete(moment.record.server_id))
         if when == "before":
             await stays(moment)
 
@@ -129,7 +131,7 @@ async def test_a_delete_stops_the_build_wherever_it_is(cloud_of: CloudOf, step: 
     server_id = await cloud.build()
     await cloud.wait_for(server_id, "DELETED")
     assert cloud.steps.fired[when, step] == 1
-    assert answers == [204]
+    assert [await one for one in asked] == [204]
     await deleted(cloud, server_id)
 
 

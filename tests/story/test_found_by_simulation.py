@@ -24,7 +24,7 @@ from kilonova.sim.torn import WatchedJournal, fall
 from tests.story.conftest import CloudOf
 from tests.story.deeds import DEEDS
 from tests.story.ending import built, deleted, failed
-from tests.story.holding import AGAIN, Hold, a_while, before, held
+from tests.story.holding import AGAIN, Hold, a_while, before, held, on_its_own
 from tests.story.test_deadlines_pass import WITH_VOLUMES, ask, becomes, new_snapshot, new_volume
 from tests.story.test_history import named
 
@@ -36,13 +36,15 @@ async def history(cloud: SimulatedCloud, server_id: str) -> list[Action]:
 
 async def test_what_was_under_way_when_a_server_was_deleted_has_an_end(cloud_of: CloudOf) -> None:
     cloud = await cloud_of(hosts=1)
+    asked: list[asyncio.Task[int]] = []
 
     async def delete(moment: Moment) -> None:
-        assert await cloud.delete(moment.record.server_id) == 204
+        await on_its_own(asked, cloud.delete(moment.record.server_id))
 
     cloud.steps.at("before", "start_guest", delete)
     server_id = await cloud.build()
     await cloud.wait_for(server_id, "DELETED")
+    assert [await one for one in asked] == [204]
     await deleted(cloud, server_id)
     create, delete_ = await history(cloud, server_id)
     assert (create.updated_at, delete_.updated_at) != (None, None)
