@@ -29,8 +29,8 @@ AGAIN_S = 0.5
 IDLE_S = 2.0
 """Looks by itself after so long without a hint: an order another control process wrote is not left lying."""
 
-KEPT_S = 600.0
-"""How long one half of a build's times waits for the other."""
+KEPT_S = 30.0
+"""How long one half of a build's times waits for the other: where another control process has sent the order, it never comes."""
 
 MESSAGE_OF = {"build": Placed.__name__, "remove": Removal.__name__}
 """Of orders written before the row itself said it."""
@@ -71,14 +71,14 @@ class Relay:
     async def _relay_a_batch(self) -> bool:
         """True when there is more."""
         orders, news = await self._ledger.read(lambda tx: (tx.orders.unsent(BATCH), tx.orders.unsent_news(BATCH)))
-        if not orders and not news and not self._halves.whole():
+        if not orders and not news and not self._halves.due(time.time()):
             return False
         began = time.time()
         taken = await self._publish(orders) if orders else set()
         sent = [row for row in orders if _message_id(row) in taken]
         told = await self._announce(news)
         self._halves.dropped(sent, began)
-        spans = self._halves.whole()
+        spans = self._halves.due(began)
 
         def note(tx: Transaction) -> None:
             tx.orders.sent([row.id for row in sent], told, time.time())
@@ -125,17 +125,23 @@ class Halves:
                     step=4, name="drop_into_queue", place="bus", started_at=began, work=took, host=row.host
                 )
 
-    def whole(self) -> dict[ServerId, tuple[Span, ...]]:
-        return {server_id: (*known, self._hops[server_id]) for server_id, known in self.timed.items() if server_id in self._hops}
+    def due(self, now: float) -> dict[ServerId, tuple[Span, ...]]:
+        """What is to be written: both halves; what the desk told also by itself, once the other has not come for long."""
+        late = now - KEPT_S
+        hops = {server_id: (self._hops[server_id],) for server_id in self.timed if server_id in self._hops}
+        return {
+            server_id: (*known, *hops.get(server_id, ()))
+            for server_id, known in self.timed.items()
+            if server_id in hops or known[-1].started_at < late
+        }
 
-    def written(self, whole: Iterable[ServerId], now: float) -> None:
-        """These need no keeping; nor do those whose other half does not come: orders sent again, or of a server that has gone."""
-        for server_id in whole:
-            del self.timed[server_id], self._hops[server_id]
+    def written(self, due: Iterable[ServerId], now: float) -> None:
+        """These need no keeping; nor do hops that nobody here timed: of orders sent again, or that another process wrote."""
+        for server_id in due:
+            del self.timed[server_id]
+            self._hops.pop(server_id, None)
         for server_id in [one for one, hop in self._hops.items() if hop.started_at < now - KEPT_S]:
             del self._hops[server_id]
-        for server_id in [one for one, known in self.timed.items() if known[-1].started_at < now - KEPT_S]:
-            del self.timed[server_id]
 
 
 def _parcel(row: Any) -> Parcel:

@@ -60,13 +60,14 @@ async def test_the_broker_is_late(cloud_of: CloudOf, monkeypatch: pytest.MonkeyP
     await named(cloud, server_id)
 
 
-def test_a_half_whose_other_never_comes_is_not_kept() -> None:
-    halves = Halves()
-    halves.timed[ServerId("asked")] = (Span(step=5, name="answer", place="control", started_at=1000.0, work=0.01),)
-    halves.dropped([SimpleNamespace(kind="build", server_id=ServerId("sent"), host="compute-1")], 1000.0)
+def test_a_half_whose_other_never_comes_waits_for_so_long() -> None:
+    halves, answer = Halves(), Span(step=5, name="answer", place="control", started_at=1000.0, work=0.01)
+    asked, sent = ServerId("asked"), ServerId("sent")
+    halves.timed[asked] = (answer,)
+    halves.dropped([SimpleNamespace(kind="build", server_id=sent, host="compute-1")], 1000.0)
     halves.written((), 1000.0 + KEPT_S)
-    halves.timed[ServerId("sent")] = halves.timed[ServerId("asked")]
-    assert list(halves.whole()) == ["sent"], "it may still come"
-    halves.written((), 1001.0 + KEPT_S)
-    halves.dropped([SimpleNamespace(kind="build", server_id=ServerId("asked"), host="compute-1")], 1000.0)
-    assert not halves.whole()
+    assert halves.due(1000.0 + KEPT_S) == {}, "it may still come"
+    assert halves.due(1001.0 + KEPT_S) == {asked: (answer,)}, "another control process has sent it"
+    halves.written([asked], 1001.0 + KEPT_S)
+    halves.timed[sent] = (answer,)
+    assert halves.due(1000.0 + KEPT_S) == {}, "its hop was dropped, and nothing else is kept"
